@@ -1,0 +1,1 @@
+"""Freehold: a thin OpenStack-speaking service that turns wants into Ansible runs."""
