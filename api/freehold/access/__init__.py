@@ -1,0 +1,24 @@
+"""Who calls, what they may, how much they may have, and what is remembered of it.
+
+Knows tokens, policy rules, limits and the audit trail; knows no users' table and no resource. Identity
+issues tokens through this room; every other service only reads callers.
+"""
+
+from freehold.access.access import Access
+from freehold.access.caller import Caller, Scope
+from freehold.access.policy import Rule
+from freehold.access.quota import Limit, QuotaLimit, hold, limits_of, require_room
+from freehold.access.tokens import Tokens
+
+__all__ = [
+    "Access",
+    "Caller",
+    "Limit",
+    "QuotaLimit",
+    "Rule",
+    "Scope",
+    "Tokens",
+    "hold",
+    "limits_of",
+    "require_room",
+]

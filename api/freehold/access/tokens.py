@@ -1,0 +1,207 @@
+"""Signed, self-contained tokens: nothing is stored when one is issued, revoking leaves a small row.
+
+A token is a JSON Web Token (RFC 7519) signed with HMAC-SHA256. Everything a request needs to know of
+its caller is inside, so checking one costs a signature and a look at the (short) list of revocations.
+Whatever takes rights away (a role removed, a password changed, a user disabled) writes a revocation
+for the tokens that were issued before.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+from sqlalchemy import Index, delete, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from freehold.access.caller import Caller, Scope
+from freehold.errors import NotAuthenticated
+from freehold.store import Base, new_hex_id
+
+_REFUSED = "The request you have made requires authentication."
+
+
+class Revocation(Base):
+    """Tokens issued at or before ``before`` and matching every named field are void."""
+
+    __tablename__ = "revocations"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_hex_id)
+    audit_id: Mapped[str | None]
+    user_id: Mapped[str | None]
+    project_id: Mapped[str | None]
+    domain_id: Mapped[str | None]
+    before: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    __table_args__ = (
+        Index("ix_revocations_subject", "audit_id", "user_id", "project_id", "domain_id"),
+    )
+
+
+class Tokens:
+    """Issues and reads tokens under one secret key.
+
+    Args:
+        secret: The service's secret, at least 32 bytes; keys for each purpose are derived from it.
+        lifetime_s: How long an issued token is good.
+    """
+
+    def __init__(self, secret: bytes, lifetime_s: int) -> None:
+        self._key = derive_key(secret, "token")
+        self._link_key = derive_key(secret, "link")
+        self.lifetime_s = lifetime_s
+
+    def issue(
+        self, caller: Caller, now: datetime, expires_at: datetime | None = None
+    ) -> tuple[str, Caller]:
+        """Sign a token for ``caller``; returns the token and the caller with its times and audit id."""
+        issued = now.replace(microsecond=0)
+        ends = expires_at or issued + timedelta(seconds=self.lifetime_s)
+        audit = (secrets.token_urlsafe(16), *caller.audit_ids[-1:])
+        whole = replace(caller, issued_at=now, expires_at=ends, audit_ids=audit)
+        return jwt.encode(_claims(whole), self._key, "HS256"), whole
+
+    def read(self, session: Session, token: str, now: datetime) -> Caller:
+        """The caller behind a token.
+
+        Raises:
+            NotAuthenticated: Not ours, changed, expired or revoked; the message never says which.
+        """
+        try:
+            claims = jwt.decode(
+                token,
+                self._key,
+                ["HS256"],
+                options={
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "require": ["exp", "iat", "sub"],
+                },
+            )
+        except jwt.InvalidTokenError as error:
+            raise NotAuthenticated(_REFUSED) from error
+        caller = _caller(claims)
+        assert caller.expires_at is not None
+        if caller.expires_at <= now or _revoked(session, caller):
+            raise NotAuthenticated(_REFUSED)
+        return caller
+
+    def sign_link(self, path: str, expires_at: datetime) -> str:
+        """A bearer value that lets a host read ``path`` until ``expires_at``; nothing is stored."""
+        ends = int(expires_at.timestamp())
+        return f"{ends}.{self._mac(path, ends)}"
+
+    def check_link(self, path: str, value: str, now: datetime) -> None:
+        """Refuse (NotAuthenticated) a value that ``sign_link`` did not make for ``path`` or that is over."""
+        ends, _, mac = value.partition(".")
+        if not ends.isdigit() or int(ends[:12]) < now.timestamp():
+            raise NotAuthenticated(_REFUSED)
+        if not hmac.compare_digest(mac, self._mac(path, int(ends))):
+            raise NotAuthenticated(_REFUSED)
+
+    def _mac(self, path: str, ends: int) -> str:
+        return hmac.new(self._link_key, f"{ends} {path}".encode(), hashlib.sha256).hexdigest()
+
+
+def derive_key(secret: bytes, purpose: str) -> bytes:
+    """A key of its own for each purpose, so that one leaking tells nothing of another (HMAC as KDF)."""
+    return hmac.new(secret, b"freehold/" + purpose.encode(), hashlib.sha256).digest()
+
+
+def fernet_key(secret: bytes, purpose: str) -> bytes:
+    """The same in the form that ``cryptography.fernet`` takes."""
+    return base64.urlsafe_b64encode(derive_key(secret, purpose))
+
+
+def revoke(
+    session: Session,
+    now: datetime,
+    *,
+    audit_id: str | None = None,
+    user_id: str | None = None,
+    project_id: str | None = None,
+    domain_id: str | None = None,
+    lifetime_s: int = 7 * 86400,
+) -> None:
+    """Void tokens issued up to now that match every field given; forget revocations that are over."""
+    session.execute(delete(Revocation).where(Revocation.expires_at < now))
+    session.add(
+        Revocation(
+            audit_id=audit_id,
+            user_id=user_id,
+            project_id=project_id,
+            domain_id=domain_id,
+            before=now,
+            expires_at=now + timedelta(seconds=lifetime_s),
+        )
+    )
+
+
+def _revoked(session: Session, caller: Caller) -> bool:
+    def matches(column: Any, *values: str | None) -> Any:
+        return or_(column.is_(None), column.in_([value for value in values if value]))
+
+    found = session.execute(
+        select(Revocation.id)
+        .where(
+            matches(Revocation.audit_id, *caller.audit_ids),
+            matches(Revocation.user_id, caller.user_id),
+            matches(Revocation.project_id, caller.scope.project_id),
+            matches(Revocation.domain_id, caller.scope.domain_id, caller.user_domain_id),
+            Revocation.before >= caller.issued_at,
+        )
+        .limit(1)
+    ).first()
+    return found is not None
+
+
+def _claims(caller: Caller) -> dict[str, Any]:
+    assert caller.issued_at is not None
+    assert caller.expires_at is not None
+    scope = caller.scope
+    claims: dict[str, Any] = {
+        "sub": caller.user_id,
+        "iat": caller.issued_at.timestamp(),
+        "exp": caller.expires_at.timestamp(),
+        "un": caller.user_name,
+        "ud": [caller.user_domain_id, caller.user_domain_name],
+        "r": list(caller.roles),
+        "m": list(caller.methods),
+        "a": list(caller.audit_ids),
+    }
+    if scope.project_id:
+        claims["p"] = [scope.project_id, scope.project_name, scope.domain_id, scope.domain_name]
+    elif scope.domain_id:
+        claims["d"] = [scope.domain_id, scope.domain_name]
+    elif scope.system:
+        claims["s"] = True
+    return claims
+
+
+def _caller(claims: Mapping[str, Any]) -> Caller:
+    if project := claims.get("p"):
+        scope = Scope(*project)
+    elif domain := claims.get("d"):
+        scope = Scope(None, None, *domain)
+    else:
+        scope = Scope(system=claims.get("s", False))
+    return Caller(
+        user_id=claims["sub"],
+        user_name=claims["un"],
+        user_domain_id=claims["ud"][0],
+        user_domain_name=claims["ud"][1],
+        scope=scope,
+        roles=tuple(claims["r"]),
+        methods=tuple(claims["m"]),
+        audit_ids=tuple(claims["a"]),
+        issued_at=datetime.fromtimestamp(claims["iat"], UTC),
+        expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+    )

@@ -1,0 +1,16 @@
+"""How every OpenStack API looks: operations, faults, lists, versions, request ids. Knows no resource."""
+
+from freehold.http.listing import Listing, Page, SortKey
+from freehold.http.operation import Call, Reply, Routes
+from freehold.http.versions import ApiVersion, Microversion
+
+__all__ = [
+    "ApiVersion",
+    "Call",
+    "Listing",
+    "Microversion",
+    "Page",
+    "Reply",
+    "Routes",
+    "SortKey",
+]

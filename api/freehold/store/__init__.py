@@ -1,0 +1,15 @@
+"""The database: one engine for SQLite and PostgreSQL, sessions, ids and times. Knows no resource."""
+
+from freehold.store.engine import Store, lock, on_commit
+from freehold.store.schema import Base, UtcDateTime, new_hex_id, new_id, utc_now
+
+__all__ = [
+    "Base",
+    "Store",
+    "UtcDateTime",
+    "lock",
+    "new_hex_id",
+    "new_id",
+    "on_commit",
+    "utc_now",
+]

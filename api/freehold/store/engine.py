@@ -1,0 +1,109 @@
+"""Sessions on SQLite or PostgreSQL with the same promises on both.
+
+A write transaction on SQLite takes the database's write lock at its start (``BEGIN IMMEDIATE``) behind
+a lock of this process, so writers queue fairly instead of polling and never fail half way. On
+PostgreSQL, code that decides on sums of rows calls ``lock`` first.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+_WRITE = "freehold_write"
+_CALLBACKS = "freehold_on_commit"
+
+
+class Store:
+    """The database behind one URL.
+
+    Args:
+        url: ``sqlite:////absolute/path`` or ``postgresql+psycopg://…``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self.engine = _engine(url)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
+        self._one_writer = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One consistent snapshot; whatever is changed in it is thrown away."""
+        with self._sessions() as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction: committed when the block ends, rolled back whole when it raises.
+
+        Functions given to ``on_commit`` run after the commit, outside the transaction.
+        """
+        if self.is_sqlite:
+            with self._one_writer:
+                session = self._sessions()
+                with session, session.begin():
+                    session.connection(execution_options={_WRITE: True})
+                    yield session
+        else:
+            session = self._sessions()
+            with session, session.begin():
+                yield session
+        for callback in session.info.pop(_CALLBACKS, ()):
+            callback()
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def on_commit(session: Session, callback: Callable[[], None]) -> None:
+    """Run ``callback`` once the session's write transaction is committed; never if it is not."""
+    session.info.setdefault(_CALLBACKS, []).append(callback)
+
+
+def lock(session: Session, *key: str) -> None:
+    """Let one transaction at a time decide about ``key`` (a project's quota, a subnet's addresses).
+
+    SQLite has one writer anyway; on PostgreSQL this is an advisory lock held until the end of the
+    transaction. Take locks in one order: quota before addresses before hosts.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        number = zlib.crc32("/".join(key).encode())
+        session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True)
+    engine = create_engine(
+        url, pool_size=20, max_overflow=40, connect_args={"timeout": 30, "check_same_thread": False}
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        "cache_size=-8000",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
