@@ -7,10 +7,11 @@ and registers once how a target of its kind is written as a document and how a r
 
 from freehold.jobs.converged import Converged, Fault, settle
 from freehold.jobs.document import Entry, Result
-from freehold.jobs.kinds import Question, Scope, TargetKind
+from freehold.jobs.kinds import Ask, Question, Scope, TargetKind
 from freehold.jobs.target import Target, want
 
 __all__ = [
+    "Ask",
     "Converged",
     "Entry",
     "Fault",

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from freehold.store import Base
+from freehold.store import Base, ask_to_wake
 
 URGENT, NORMAL, LATER = 0, 5, 9
 
@@ -89,7 +89,7 @@ def want(
     target.priority = min(target.priority, priority)
     target.due_since = target.due_since or now
     target.look = target.look or look
-    session.info["freehold_wake"] = True
+    ask_to_wake(session)
 
 
 def due(targets: Sequence[Target], now: datetime) -> list[Target]:

@@ -1,12 +1,13 @@
 """The database: one engine for SQLite and PostgreSQL, sessions, ids and times. Knows no resource."""
 
-from freehold.store.engine import Store, lock, on_commit
+from freehold.store.engine import Store, ask_to_wake, lock, on_commit
 from freehold.store.schema import Base, UtcDateTime, new_hex_id, new_id, utc_now
 
 __all__ = [
     "Base",
     "Store",
     "UtcDateTime",
+    "ask_to_wake",
     "lock",
     "new_hex_id",
     "new_id",

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 _WRITE = "freehold_write"
 _CALLBACKS = "freehold_on_commit"
+_WAKE = "freehold_wake"
 
 
 class Store:
@@ -26,6 +27,9 @@ class Store:
 
     Args:
         url: ``sqlite:////absolute/path`` or ``postgresql+psycopg://…``.
+
+    Attributes:
+        wake: Set when a transaction that asked for work (``ask_to_wake``) is committed.
     """
 
     def __init__(self, url: str) -> None:
@@ -34,6 +38,7 @@ class Store:
         self.engine = _engine(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
         self._one_writer = threading.Lock()
+        self.wake = threading.Event()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -59,6 +64,8 @@ class Store:
                 yield session
         for callback in session.info.pop(_CALLBACKS, ()):
             callback()
+        if session.info.pop(_WAKE, False):
+            self.wake.set()
 
     def close(self) -> None:
         """Give all connections back."""
@@ -68,6 +75,11 @@ class Store:
 def on_commit(session: Session, callback: Callable[[], None]) -> None:
     """Run ``callback`` once the session's write transaction is committed; never if it is not."""
     session.info.setdefault(_CALLBACKS, []).append(callback)
+
+
+def ask_to_wake(session: Session) -> None:
+    """Set the store's ``wake`` event once this transaction is committed."""
+    session.info[_WAKE] = True
 
 
 def lock(session: Session, *key: str) -> None:

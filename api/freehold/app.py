@@ -1,0 +1,97 @@
+"""The whole service as one ASGI application: every room's routes, rules and target kinds meet here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from freehold.access import Access, Rule, Tokens
+from freehold.config import Config
+from freehold.errors import Unavailable
+from freehold.http import Routes
+from freehold.http.application import Edge, prepare
+from freehold.jobs import Ask, Question, TargetKind
+from freehold.store import Store
+
+ROOMS = ("identity", "hosts", "image", "network", "compute", "operations")
+"""Each offers ``ROUTES`` (one Routes or several), ``RULES`` and, if it converges, ``target_kinds(config, tokens)``."""
+
+
+def rooms() -> list[ModuleType]:
+    """Import all services (which also makes their tables known to the store's metadata)."""
+    return [importlib.import_module(f"freehold.{name}") for name in ROOMS]
+
+
+def route_tables() -> list[Routes]:
+    """Every route table of every service."""
+    tables: list[Routes] = []
+    for room in rooms():
+        routes: Routes | Sequence[Routes] = room.ROUTES
+        tables += [routes] if isinstance(routes, Routes) else list(routes)
+    return tables
+
+
+def rules() -> list[Rule]:
+    """Every policy rule of every service."""
+    return [rule for room in rooms() for rule in room.RULES]
+
+
+def target_kinds(config: Config, tokens: Tokens) -> list[TargetKind]:
+    """Every kind of target."""
+    return [
+        kind
+        for room in rooms()
+        if hasattr(room, "target_kinds")
+        for kind in room.target_kinds(config, tokens)
+    ]
+
+
+def read_secret(path: Path) -> bytes:
+    """The service's secret: at least 32 bytes, in a file that only the service can read."""
+    secret = path.read_bytes().strip()
+    if len(secret) < 32:
+        raise Unavailable(f"{path} holds {len(secret)} bytes; the secret needs at least 32.")
+    return secret
+
+
+def create_app(config: Config, store: Store, *, ask: Ask | None = None) -> FastAPI:
+    """Build the application; starts nothing.
+
+    Args:
+        ask: Runs questions on machines; without one they answer 503.
+    """
+    tokens = Tokens(read_secret(config.secret_file), config.token_lifetime_s)
+    app = FastAPI(title="Freehold", version="0.1.0", docs_url=None, redoc_url=None)
+    app.state.config = config
+    app.state.store = store
+    app.state.access = Access(tokens, rules(), config.policy_dir)
+    app.state.ask = ask or _nobody_to_ask
+    prepare(app)
+    app.add_middleware(Edge, max_body_bytes=config.max_body_bytes)
+    tables = route_tables()
+    for routes in tables:
+        app.include_router(routes.router)
+    _serve_versions(app, config, tables)
+    return app
+
+
+def _nobody_to_ask(question: Question) -> dict[str, Any]:
+    raise Unavailable(f"No worker runs here that could ask {question.limit}.")
+
+
+def _serve_versions(app: FastAPI, config: Config, tables: Sequence[Routes]) -> None:
+    """Version documents: ``/`` names all APIs; each API's own documents are made from its ApiVersion."""
+    versions = {table.version.prefix: table.version for table in tables}
+
+    def root(request: Request) -> JSONResponse:
+        entries = [version.document(config.public_url) for version in versions.values()]
+        return JSONResponse({"versions": entries})
+
+    app.add_api_route("/", root, methods=["GET"], include_in_schema=False)

@@ -1,0 +1,1 @@
+"""What tests share: builders of a running service, of tenants, of machines."""
