@@ -132,7 +132,7 @@ def qemu_command(machine: str, folder: Path, port: int) -> list[str]:
         *("-monitor", f"unix:{folder}/monitor,server,nowait"),
         *("-drive", f"file={folder}/disk.qcow2,if=virtio"),
         *("-drive", f"file={folder}/drive.iso,if=virtio,format=raw,readonly=on"),
-        *("-device", "pcie-root-port,id=slot") * (machine == "q35"),
+        *("-device", "pcie-root-port,id=spare") * (machine == "q35"),
         *("-netdev", f"user,id=n0,hostfwd=tcp:127.0.0.1:{port}-:22"),
         *("-device", "virtio-net-pci,netdev=n0", "-netdev", "user,id=n1,net=10.9.0.0/24"),
     ]
@@ -167,7 +167,7 @@ def test_plugged_in_hardware_is_used_and_the_power_button_works(guest: Guest) ->
     guest.wait_until("pidof uevent")
     subprocess.run(f"qemu-img create -q {guest.folder}/more.raw 8M".split(), check=True)
     is_q35 = "q35" in " ".join(map(str, guest.process.args))  # type: ignore[arg-type]
-    bus = ",bus=slot" if is_q35 else ""
+    bus = ",bus=spare" if is_q35 else ""
 
     guest.monitor(f"device_add virtio-net-pci,netdev=n1,id=hot{bus}")
     guest.wait_until("ip -4 addr show eth1 | grep -q 10.9.0.")
