@@ -2,6 +2,7 @@
 
 from freehold.http.listing import Listing, Page, SortKey
 from freehold.http.operation import Call, Reply, Routes
+from freehold.http.version_documents import version_routes
 from freehold.http.versions import ApiVersion, Microversion
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "Reply",
     "Routes",
     "SortKey",
+    "version_routes",
 ]
