@@ -1,4 +1,6 @@
-"""The whole service as one ASGI application: every room's routes, rules and target kinds meet here."""
+"""The whole service as one ASGI application: every room's routes, rules and target kinds meet
+here.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from freehold.jobs import Ask, Question, TargetKind
 from freehold.store import Store
 
 ROOMS = ("identity", "hosts", "image", "network", "compute", "operations")
-"""Each offers ``ROUTES`` (one Routes or several), ``RULES`` and, if it converges, ``target_kinds(config, tokens)``."""
+"""Each offers ``ROUTES`` (one Routes or several), ``RULES`` and, if it converges,
+``target_kinds(config, tokens)``.
+"""
 
 
 def rooms() -> list[ModuleType]:
@@ -87,7 +91,9 @@ def _nobody_to_ask(question: Question) -> dict[str, Any]:
 
 
 def _serve_versions(app: FastAPI, config: Config, tables: Sequence[Routes]) -> None:
-    """Version documents: ``/`` names all APIs; each API's own documents are made from its ApiVersion."""
+    """Version documents: ``/`` names all APIs; each API's own documents are made from its
+    ApiVersion.
+    """
     versions = {table.version.prefix: table.version for table in tables}
 
     def root(request: Request) -> JSONResponse:

@@ -62,7 +62,9 @@ class Forbidden(FreeholdError):
 
 
 class NotFound(FreeholdError):
-    """There is no such thing that the caller may see (another tenant's thing gives the same answer)."""
+    """There is no such thing that the caller may see (another tenant's thing gives the same
+    answer).
+    """
 
     code = "NOT_FOUND"
     kind = "NotFound"

@@ -1,6 +1,7 @@
 """Who calls, what they may, how much they may have, and what is remembered of it.
 
-Knows tokens, policy rules, limits and the audit trail; knows no users' table and no resource. Identity
+Knows tokens, policy rules, limits and the audit trail; knows no users' table and no resource.
+Identity
 issues tokens through this room; every other service only reads callers.
 """
 

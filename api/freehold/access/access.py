@@ -1,4 +1,6 @@
-"""Access as the http room uses it: token → caller, caller × rule → yes or no, and the audit record."""
+"""Access as the http room uses it: token → caller, caller × rule → yes or no, and the audit
+record.
+"""
 
 from __future__ import annotations
 

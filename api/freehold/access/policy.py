@@ -1,6 +1,7 @@
 """Policy by oslo.policy: each service registers its rules, operators override them in files.
 
-Files in ``policy_dir`` are YAML in oslo.policy's form. The rules' names are OpenStack's own where it has one.
+Files in ``policy_dir`` are YAML in oslo.policy's form. The rules' names are OpenStack's own where
+it has one.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Policy:
         self._enforcer.load_rules()
 
     def allows(self, caller: Caller, rule: str, target: Mapping[str, Any] | None) -> bool:
-        """Whether ``caller`` may do ``rule`` on ``target``; without one, on a thing of their own project.
+        """Whether ``caller`` may do ``rule`` on ``target``; without one, on a thing of their own
+        project.
 
         Raises:
             PolicyNotRegistered: The rule's name is not known (a mistake in our code).

@@ -1,7 +1,9 @@
 """Signed, self-contained tokens: nothing is stored when one is issued, revoking leaves a small row.
 
-A token is a JSON Web Token (RFC 7519) signed with HMAC-SHA256. Everything a request needs to know of
-its caller is inside, so checking one costs a signature and a look at the (short) list of revocations.
+A token is a JSON Web Token (RFC 7519) signed with HMAC-SHA256. Everything a request needs to know
+of
+its caller is inside, so checking one costs a signature and a look at the (short) list of
+revocations.
 Whatever takes rights away (a role removed, a password changed, a user disabled) writes a revocation
 for the tokens that were issued before.
 """
@@ -62,7 +64,9 @@ class Tokens:
     def issue(
         self, caller: Caller, now: datetime, expires_at: datetime | None = None
     ) -> tuple[str, Caller]:
-        """Sign a token for ``caller``; returns the token and the caller with its times and audit id."""
+        """Sign a token for ``caller``; returns the token and the caller with its times and audit
+        id.
+        """
         issued = now.replace(microsecond=0)
         ends = expires_at or issued + timedelta(seconds=self.lifetime_s)
         audit = (secrets.token_urlsafe(16), *caller.audit_ids[-1:])
@@ -100,7 +104,9 @@ class Tokens:
         return f"{ends}.{self._mac(path, ends)}"
 
     def check_link(self, path: str, value: str, now: datetime) -> None:
-        """Refuse (NotAuthenticated) a value that ``sign_link`` did not make for ``path`` or that is over."""
+        """Refuse (NotAuthenticated) a value that ``sign_link`` did not make for ``path`` or that
+        is over.
+        """
         ends, _, mac = value.partition(".")
         if not ends.isdigit() or int(ends[:12]) < now.timestamp():
             raise NotAuthenticated(_REFUSED)
@@ -112,7 +118,9 @@ class Tokens:
 
 
 def derive_key(secret: bytes, purpose: str) -> bytes:
-    """A key of its own for each purpose, so that one leaking tells nothing of another (HMAC as KDF)."""
+    """A key of its own for each purpose, so that one leaking tells nothing of another (HMAC as
+    KDF).
+    """
     return hmac.new(secret, b"freehold/" + purpose.encode(), hashlib.sha256).digest()
 
 

@@ -1,6 +1,7 @@
 """A host: registered from the inventory, described by what its own runs found.
 
-Routes are Freehold's own (``/v1/hosts``); OpenStack's words for the same rows are in the compute room.
+Routes are Freehold's own (``/v1/hosts``); OpenStack's words for the same rows are in the compute
+room.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Host(Base):
 
     Attributes:
         id: Stable for OpenStack's hypervisor id.
-        facts: As the last result gave them (docs/reference/documents.md); empty before the first run.
+        facts: As the last result gave them (docs/reference/documents.md); empty before the first
+            run.
         seen_at: When a run last succeeded there.
     """
 

@@ -1,4 +1,6 @@
-"""How every OpenStack API looks: operations, faults, lists, versions, request ids. Knows no resource."""
+"""How every OpenStack API looks: operations, faults, lists, versions, request ids. Knows no
+resource.
+"""
 
 from freehold.http.listing import Listing, Page, SortKey
 from freehold.http.operation import Call, Reply, Routes

@@ -114,10 +114,13 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 
 def explain(problems: Sequence[dict[str, object]]) -> str:
-    """One sentence of what is wrong with a body, without repeating what was sent (it may be secret)."""
+    """One sentence of what is wrong with a body, without repeating what was sent (it may be
+    secret).
+    """
     told = []
     for problem in list(problems)[:3]:
-        place = [str(part) for part in problem.get("loc", ()) if part != "body"]  # type: ignore[attr-defined]
+        place = [str(part) for part in problem.get("loc", ()) if part != "body"]  # type:
+        ignore[attr - defined]
         told.append(f"{'.'.join(place) or 'body'}: {problem.get('msg')}")
     return f"Invalid input: {'; '.join(told)}"
 

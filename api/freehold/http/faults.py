@@ -1,6 +1,7 @@
 """From an error to an answer, in the form of the API that was asked.
 
-One table maps each class of the error tree to a status; QuotaExceeded alone differs by API. A test proves
+One table maps each class of the error tree to a status; QuotaExceeded alone differs by API. A test
+proves
 that every class is in the table.
 
 Forms: Identity ``{"error": …}`` (API reference, "Faults"), Compute and Block Storage

@@ -54,7 +54,9 @@ class Listing:
     maximum: int = 1000
 
     def filtered(self, statement: Select[Any], wanted: Mapping[str, Sequence[str]]) -> Select[Any]:
-        """Keep rows where each named column has one of the given values; unknown names are ignored."""
+        """Keep rows where each named column has one of the given values; unknown names are
+        ignored.
+        """
         for name, texts in wanted.items():
             if (column := self.columns.get(name)) is None or not texts:
                 continue
@@ -110,7 +112,8 @@ class Listing:
         Args:
             statement: A select of the entity, already limited to what the caller may see.
             sort: From ``sort_keys``; the id is always added last.
-            limit: Rows wanted; None and too large give ``maximum``; 0 gives ``maximum`` (as nova and neutron do).
+            limit: Rows wanted; None and too large give ``maximum``; 0 gives ``maximum`` (as nova
+                and neutron do).
             marker: Id of the last row seen.
             reverse: Go backwards from the marker, rows still in forward order (``page_reverse``).
 

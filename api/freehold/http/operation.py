@@ -130,7 +130,8 @@ class Routes:
         Args:
             method: GET, POST, …
             path: Below the version's prefix, FastAPI form (``/servers/{server_id}``).
-            function: ``def f(call: Call, …)``; path, query and body parameters as FastAPI reads them from
+            function: ``def f(call: Call, …)``; path, query and body parameters as FastAPI reads
+                them from
                 its signature. Returns a JSON-able body, a Reply, a Response, or None for no body.
             policy: The rule that the caller must pass before anything is looked up; rules about the
                 resource itself are the function's work (``call.enforce``). None means public.

@@ -1,7 +1,9 @@
 """The only road from a row to a machine: targets, leases, documents, runs, write-back, events.
 
-A service makes rows that want something (``Converged``), marks the target that has to move (``want``),
-and registers once how a target of its kind is written as a document and how a result is written back
+A service makes rows that want something (``Converged``), marks the target that has to move
+(``want``),
+and registers once how a target of its kind is written as a document and how a result is written
+back
 (``TargetKind``). This room knows no resource.
 """
 

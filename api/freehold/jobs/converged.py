@@ -1,6 +1,7 @@
 """What every row that a machine must follow has in common: wanted, found, and what went wrong.
 
-``generation`` grows with every change that a machine must see; ``satisfied`` is the generation that a
+``generation`` grows with every change that a machine must see; ``satisfied`` is the generation
+that a
 machine last answered for. A row is *settled* when they are equal. Status for tenants is computed
 from these, never stored.
 """
@@ -59,19 +60,21 @@ class Converged:
     @classmethod
     def unsettled(cls) -> ColumnElement[bool]:
         """SQL condition: rows that a ``changes`` document must carry."""
-        return cls.satisfied < cls.generation  # type: ignore[return-value]
+        return cls.satisfied < cls.generation
 
     @classmethod
     def overdue(cls, now: datetime) -> ColumnElement[bool]:
         """SQL condition: unsettled rows past their deadline."""
-        return (cls.satisfied < cls.generation) & (cls.deadline < now)  # type: ignore[operator,return-value]
+        return (cls.satisfied < cls.generation) & (cls.deadline < now)
 
 
 def settle(row: Converged, entry: Entry, now: datetime) -> bool:
     """Write one result entry into its row; returns whether the row is settled now.
 
-    An entry about an older generation only tells what was found; it settles nothing. ``pending`` settles
-    nothing. ``failed`` settles the row with a fault unless trying again later can help and there is time
+    An entry about an older generation only tells what was found; it settles nothing. ``pending``
+    settles
+    nothing. ``failed`` settles the row with a fault unless trying again later can help and there
+    is time
     left; removal never gives up (delete is accepted in every state and has to come true).
     """
     row.found = entry.found

@@ -28,11 +28,15 @@ class TargetKind:
     Args:
         kind: ``host``, ``network``, … as in ``host/hv1``.
         playbook: Below ``playbooks/converge/``.
-        document: ``(session, name, scope, now)`` → the document's body, or None when nothing is wanted
+        document: ``(session, name, scope, now)`` → the document's body, or None when nothing is
+            wanted
             of this target now (no job is run). Reads only.
-        write_back: ``(session, name, result, now)`` writes what is, in the transaction that gives the lease
-            back. Returns True when everything is settled; False lets the target be tried again soon.
-        failed: ``(session, name, fault, now)``: the run as a whole failed (host unreachable, playbook error).
+        write_back: ``(session, name, result, now)`` writes what is, in the transaction that gives
+            the lease
+            back. Returns True when everything is settled; False lets the target be tried again
+            soon.
+        failed: ``(session, name, fault, now)``: the run as a whole failed (host unreachable,
+            playbook error).
             Rows past their deadline get the fault; others wait for the next try.
         expire: ``(session, now)``: give a fault to every row of this kind past its deadline.
         limit: ``name`` → the value of ``--limit``; None runs on the playbook's own hosts.

@@ -29,6 +29,7 @@ class Target(Base):
         lease: Token of the worker that has it; None when free.
         lease_until: The lease is void after this time unless it is renewed.
         failures: Runs that failed in a row; sets the back-off.
+        pendings: Runs in a row that left something pending; sets the pause to the next try.
         not_before: Not leased before this time.
         looked_at: Last run with scope ``all``.
         look: A full look is asked for.
@@ -45,6 +46,7 @@ class Target(Base):
     lease: Mapped[str | None] = mapped_column(default=None)
     lease_until: Mapped[datetime | None] = mapped_column(default=None)
     failures: Mapped[int] = mapped_column(default=0)
+    pendings: Mapped[int] = mapped_column(default=0)
     not_before: Mapped[datetime | None] = mapped_column(default=None)
     looked_at: Mapped[datetime | None] = mapped_column(default=None)
     look: Mapped[bool] = mapped_column(default=False)
@@ -68,7 +70,9 @@ def want(
 ) -> None:
     """Mark a target due in the caller's own transaction; a new name makes the target.
 
-    The worker is woken when the transaction is committed; a lost wake-up costs a second, nothing more.
+    The worker is woken when the transaction is committed; a lost wake-up costs a second, nothing
+    more. A target that backs off after failures keeps its pause, or requests would hammer a dead
+    host.
 
     Args:
         look: Ask for a full look (scope ``all``) instead of the changes only.
@@ -77,25 +81,38 @@ def want(
     insert = sqlite_insert if dialect == "sqlite" else postgresql_insert
     session.execute(
         insert(Target)
-        .values(kind=kind, name=name, wanted=0, done=0, priority=priority, failures=0, look=False)
+        .values(
+            kind=kind,
+            name=name,
+            wanted=0,
+            done=0,
+            priority=priority,
+            failures=0,
+            pendings=0,
+            look=False,
+        )
         .on_conflict_do_nothing()
     )
     session.execute(
         update(Target)
         .where(Target.kind == kind, Target.name == name)
-        .values(wanted=Target.wanted + 1, not_before=None)
+        .values(wanted=Target.wanted + 1)
     )
     target = session.get_one(Target, (kind, name), populate_existing=True)
     target.priority = min(target.priority, priority)
     target.due_since = target.due_since or now
     target.look = target.look or look
+    if target.failures == 0:
+        target.not_before = None
+        target.pendings = 0
     ask_to_wake(session)
 
 
 def due(targets: Sequence[Target], now: datetime) -> list[Target]:
     """Choose the targets that a worker may lease now, most urgent first.
 
-    Pure, so that a replayed history makes the same choice: due is a matter of counters, never of how
+    Pure, so that a replayed history makes the same choice: due is a matter of counters, never of
+        how
     the worker was woken.
 
     Args:

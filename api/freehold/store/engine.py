@@ -1,6 +1,7 @@
 """Sessions on SQLite or PostgreSQL with the same promises on both.
 
-A write transaction on SQLite takes the database's write lock at its start (``BEGIN IMMEDIATE``) behind
+A write transaction on SQLite takes the database's write lock at its start (``BEGIN IMMEDIATE``)
+behind
 a lock of this process, so writers queue fairly instead of polling and never fail half way. On
 PostgreSQL, code that decides on sums of rows calls ``lock`` first.
 """

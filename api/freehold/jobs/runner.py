@@ -1,0 +1,182 @@
+"""The one file that imports ansible_runner.
+
+Each run has a private folder on tmpfs (0700) with its document and its result; only their paths
+reach
+Ansible as variables. The folder is removed when the run is over, whatever happened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+
+from freehold.config import Config
+from freehold.jobs.run import Outcome, Run, RunEvent
+
+KEPT_EVENTS = frozenset(
+    {
+        "playbook_on_task_start",
+        "runner_on_ok",
+        "runner_on_failed",
+        "runner_on_unreachable",
+        "playbook_on_stats",
+    }
+)
+KEPT_FACTS = ("changed", "msg", "steps", "counts", "diff", "unreachable")
+FAILURES = frozenset({"runner_on_failed", "runner_on_unreachable"})
+
+
+class AnsibleRunner:
+    """Runs playbooks of ``project_dir`` on ``inventory``.
+
+    Args:
+        config: Where project, inventory and run folders are.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def __call__(
+        self,
+        run: Run,
+        on_event: Callable[[RunEvent], None],
+        cancelled: Callable[[], bool],
+    ) -> Outcome:
+        """Run one playbook; see ``Runner``."""
+        with _folder(self._config.run_dir / run.id) as folder:
+            failures: list[str] = []
+            text: list[str] = []
+
+            def told(event: dict[str, Any]) -> bool:
+                if event.get("event") in KEPT_EVENTS:
+                    on_event(_event(event))
+                if event.get("event") in FAILURES:
+                    failures.append(_failure(event["event_data"]))
+                elif event.get("event") in ("verbose", "error") and event.get("stdout"):
+                    text.append(event["stdout"])
+                return False
+
+            command = self._command(run, folder)
+            finished = ansible_runner.run(
+                **command, event_handler=told, cancel_callback=_once(cancelled)
+            )
+            if finished.status not in ("successful", "failed"):
+                _end_children(folder)
+            failure = ""
+            if finished.status != "successful":
+                said = failures or [line for line in text if line.strip()][-5:]
+                failure = "; ".join(said) or f"ansible-playbook ended with {finished.rc}"
+                if finished.status == "timeout":
+                    failure = f"ended after {run.time_limit_s} s; {failure}"
+            return Outcome(finished.status, _read(folder / "result.json"), failure)
+
+    def _command(self, run: Run, folder: Path) -> dict[str, Any]:
+        project = self._config.project_dir
+        variables = {"freehold_result": str(folder / "result.json"), **run.variables}
+        if run.document is not None:
+            document = folder / "document.json"
+            _write(document, run.document)
+            variables["freehold_document"] = str(document)
+        command: dict[str, Any] = {
+            "private_data_dir": str(folder),
+            "project_dir": str(project),
+            "playbook": str(project / "playbooks" / run.playbook),
+            "inventory": str(self._config.inventory),
+            "extravars": variables,
+            "envvars": environment(self._config, folder),
+            "settings": {
+                "job_timeout": run.time_limit_s,
+                "pexpect_timeout": 1,
+                "suppress_output_file": True,
+            },
+            "quiet": True,
+        }
+        if run.limit:
+            command["limit"] = run.limit
+        if run.check:
+            command["cmdline"] = "--check --diff"
+        return command
+
+
+def environment(config: Config, folder: Path) -> dict[str, str]:
+    """Ansible's environment for one run; also what a person needs to run the same by hand."""
+    return {
+        "ANSIBLE_CONFIG": str(config.project_dir / "ansible.cfg"),
+        "ANSIBLE_HOME": str(folder / "ansible"),
+        "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(config.run_dir.parent / "cp"),
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "FREEHOLD_RUN": str(folder),
+    }
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.mkdir(mode=0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _write(path: Path, document: Mapping[str, Any]) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(document, file)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _once(cancelled: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: bool(cancelled())
+
+
+def _event(event: Mapping[str, Any]) -> RunEvent:
+    data = event.get("event_data", {})
+    result = data.get("res") or {}
+    facts = {key: result[key] for key in KEPT_FACTS if key in result}
+    if event["event"] == "playbook_on_stats":
+        facts = {key: data.get(key, {}) for key in ("ok", "changed", "failures", "dark")}
+    return RunEvent(event["counter"], event["event"], data.get("host"), data.get("task"), facts)
+
+
+def _failure(data: Mapping[str, Any]) -> str:
+    result = data.get("res") or {}
+    said = result.get("msg") or result.get("module_stderr") or "no message"
+    return f"{data.get('host')}: {data.get('task')}: {str(said).strip()[:1000]}"
+
+
+def _end_children(folder: Path) -> None:
+    """End what a cancelled run left behind.
+
+    Ansible's workers live in sessions of their own, so ending the playbook's process group misses
+    them; all of them carry this run's ``FREEHOLD_RUN`` in their environment. The ssh master
+    connection
+    is shared between runs and stays.
+    """
+    mark = f"FREEHOLD_RUN={folder}".encode()
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            if mark not in (process / "environ").read_bytes().split(b"\0"):
+                continue
+            if b"[mux]" in (process / "cmdline").read_bytes():
+                continue
+            os.kill(int(process.name), signal.SIGKILL)
+        except (FileNotFoundError, PermissionError, ProcessLookupError, OSError):
+            continue
