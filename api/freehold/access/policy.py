@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from oslo_config import cfg
+from oslo_policy import opts
 from oslo_policy import policy as oslo
 
 from freehold.access.caller import Caller
@@ -44,7 +45,7 @@ class Policy:
         conf = cfg.ConfigOpts()
         conf([], default_config_files=[], default_config_dirs=[])
         self._enforcer = oslo.Enforcer(conf, use_conf=policy_dir is not None)
-        oslo.opts._register(conf)
+        opts._register(conf)
         conf.set_override("policy_dirs", [str(policy_dir)] if policy_dir else [], "oslo_policy")
         for name, check in COMMON:
             self._enforcer.register_default(oslo.RuleDefault(name, check))

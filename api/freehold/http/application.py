@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -69,7 +70,8 @@ class Edge:
             if started:
                 raise
             problem = errors.FreeholdError(
-                f"An unexpected error stopped request {request_id}; the service's log has the details."
+                f"An unexpected error stopped request {request_id}; "
+                "the service's log has the details."
             )
             await fault(problem, path, request_id)(scope, receive, identified)
 
@@ -113,14 +115,13 @@ def _invalid(request: Request, error: Exception) -> Response:
     return _answer(request, errors.BadRequest(explain(error.errors())))
 
 
-def explain(problems: Sequence[dict[str, object]]) -> str:
+def explain(problems: Sequence[dict[str, Any]]) -> str:
     """One sentence of what is wrong with a body, without repeating what was sent (it may be
     secret).
     """
     told = []
     for problem in list(problems)[:3]:
-        place = [str(part) for part in problem.get("loc", ()) if part != "body"]  # type:
-        ignore[attr - defined]
+        place = [str(part) for part in problem.get("loc", ()) if part != "body"]
         told.append(f"{'.'.join(place) or 'body'}: {problem.get('msg')}")
     return f"Invalid input: {'; '.join(told)}"
 

@@ -33,7 +33,8 @@ class Microversion:
         """
         if not (match := _FORM.match(text)):
             raise BadRequest(
-                f"API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum."
+                f"API Version String {text} is of invalid format. "
+                "Must be of format MajorNum.MinorNum."
             )
         return cls(int(match[1]), int(match[2]))
 
@@ -94,8 +95,8 @@ class ApiVersion:
                 words = part.split()
                 if len(words) == 2 and words[0] == self.service_type:
                     return words[1].lower()
-        if self.legacy_header and (value := headers.get(self.legacy_header)):
-            return value.strip().lower()
+        if self.legacy_header and (older := headers.get(self.legacy_header)):
+            return older.strip().lower()
         return None
 
     def headers(self, version: Microversion | None) -> dict[str, str]:
