@@ -5,12 +5,14 @@ here.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -20,7 +22,10 @@ from freehold.errors import Unavailable
 from freehold.http import Routes
 from freehold.http.application import Edge, prepare
 from freehold.jobs import Ask, Question, TargetKind
-from freehold.store import Store
+from freehold.jobs.job import Seal
+from freehold.jobs.runner import AnsibleRunner
+from freehold.jobs.worker import Worker
+from freehold.store import Store, utc_now
 
 ROOMS = ("identity", "hosts", "image", "network", "compute", "operations")
 """Each offers ``ROUTES`` (one Routes or several), ``RULES`` and, if it converges,
@@ -65,18 +70,47 @@ def read_secret(path: Path) -> bytes:
     return secret
 
 
-def create_app(config: Config, store: Store, *, ask: Ask | None = None) -> FastAPI:
-    """Build the application; starts nothing.
+def build_worker(config: Config, store: Store) -> Worker:
+    """A worker for every kind of target, running real playbooks."""
+    secret = read_secret(config.secret_file)
+    return Worker(
+        store,
+        target_kinds(config, Tokens(secret, config.token_lifetime_s)),
+        AnsibleRunner(config),
+        Seal(secret),
+        utc_now,
+        slots=config.job_slots,
+    )
+
+
+def create_app(
+    config: Config, store: Store, *, worker: Worker | None = None, ask: Ask | None = None
+) -> FastAPI:
+    """Build the application; a given worker lives as long as the application is served.
 
     Args:
-        ask: Runs questions on machines; without one they answer 503.
+        worker: Runs jobs, and questions on machines.
+        ask: Runs questions where there is no worker; without either they answer 503.
     """
-    tokens = Tokens(read_secret(config.secret_file), config.token_lifetime_s)
-    app = FastAPI(title="Freehold", version="0.1.0", docs_url=None, redoc_url=None)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if worker is not None:
+            worker.start()
+        yield
+        if worker is not None:
+            await run_in_threadpool(worker.stop)
+
+    secret = read_secret(config.secret_file)
+    tokens = Tokens(secret, config.token_lifetime_s)
+    app = FastAPI(
+        title="Freehold", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan
+    )
     app.state.config = config
     app.state.store = store
     app.state.access = Access(tokens, rules(), config.policy_dir)
-    app.state.ask = ask or _nobody_to_ask
+    app.state.ask = ask or (worker.ask if worker is not None else _nobody_to_ask)
+    app.state.seal = Seal(secret)
     prepare(app)
     app.add_middleware(Edge, max_body_bytes=config.max_body_bytes)
     tables = route_tables()

@@ -1,5 +1,6 @@
-"""The database: one engine for SQLite and PostgreSQL, sessions, ids and times. Knows no resource."""
+"""The database: one engine for SQLite and PostgreSQL, sessions, ids, times. Knows no resource."""
 
+from freehold.store import migrate
 from freehold.store.engine import Store, ask_to_wake, lock, on_commit
 from freehold.store.schema import Base, UtcDateTime, new_hex_id, new_id, utc_now
 
@@ -9,6 +10,7 @@ __all__ = [
     "UtcDateTime",
     "ask_to_wake",
     "lock",
+    "migrate",
     "new_hex_id",
     "new_id",
     "on_commit",

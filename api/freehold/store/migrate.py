@@ -1,0 +1,73 @@
+"""Migrations: the schema's history, applied in order; the tables in code are its end.
+
+Callers import all services first, so that ``Base.metadata`` is whole.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from freehold.errors import Unavailable
+from freehold.store.engine import Store
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def _settings() -> Config:
+    settings = Config()
+    settings.set_main_option("script_location", str(MIGRATIONS))
+    settings.set_main_option("path_separator", "os")
+    return settings
+
+
+def current(store: Store) -> str | None:
+    """The migration that the database is at; None for an empty one."""
+    with store.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str | None:
+    """The newest migration that this code knows."""
+    return ScriptDirectory.from_config(_settings()).get_current_head()
+
+
+def upgrade(store: Store) -> bool:
+    """Bring the schema to ``head``; returns whether anything was done."""
+    before = current(store)
+    if before == head():
+        return False
+    settings = _settings()
+    with store.engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
+    return True
+
+
+def require_head(store: Store) -> None:
+    """Refuse (Unavailable) to work on another schema than this code's."""
+    if current(store) != head():
+        raise Unavailable(
+            f"The database {store.engine.url.render_as_string(hide_password=True)} is at migration "
+            f"{current(store)}, this version needs {head()}: run `freehold db upgrade`."
+        )
+
+
+def write_revision(store: Store, message: str) -> None:
+    """Write a migration from what the tables in code have and the database has not (developers)."""
+    settings = _settings()
+    with store.engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.revision(settings, message, autogenerate=True)
+
+
+def check(store: Store) -> None:
+    """Raise when the tables in code and the database's schema differ."""
+    settings = _settings()
+    with store.engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.check(settings)
