@@ -1,6 +1,6 @@
 """A service for tests: real application, real SQLite file, in this process.
 
-``build(tmp_path)`` gives the application with its tables made and an admin; ``Client`` speaks raw HTTP to
+``build(tmp_path)`` gives the application with its tables made; ``Service.client`` speaks raw HTTP to
 it as one caller; ``serve`` listens on a loopback port for real clients.
 """
 

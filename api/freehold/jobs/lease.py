@@ -111,7 +111,7 @@ def give_back(
     if looked:
         target.looked_at = now
         target.look = target.look and target.wanted > lease.wanted
-    if not settled:
+    if not settled and target.wanted == lease.wanted:
         wait = min(PENDING_MAXIMUM_S, 0.5 * 2**target.pendings)
         target.not_before = now + timedelta(seconds=wait)
         target.pendings += 1
