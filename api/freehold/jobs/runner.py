@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,9 +66,7 @@ class AnsibleRunner:
                 return False
 
             command = self._command(run, folder)
-            finished = ansible_runner.run(
-                **command, event_handler=told, cancel_callback=_once(cancelled)
-            )
+            finished = ansible_runner.run(**command, event_handler=told, cancel_callback=cancelled)
             if finished.status not in ("successful", "failed"):
                 _end_children(folder)
             failure = ""
@@ -108,7 +107,9 @@ class AnsibleRunner:
 
 def environment(config: Config, folder: Path) -> dict[str, str]:
     """Ansible's environment for one run; also what a person needs to run the same by hand."""
+    programs = str(Path(sys.executable).parent)
     return {
+        "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_CONFIG": str(config.project_dir / "ansible.cfg"),
         "ANSIBLE_HOME": str(folder / "ansible"),
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
@@ -139,10 +140,6 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _once(cancelled: Callable[[], bool]) -> Callable[[], bool]:
-    return lambda: bool(cancelled())
 
 
 def _event(event: Mapping[str, Any]) -> RunEvent:
