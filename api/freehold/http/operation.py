@@ -124,6 +124,7 @@ class Routes:
         *,
         policy: str | None,
         status: int = 200,
+        writes: bool | None = None,
     ) -> None:
         """Serve ``function`` at ``path``.
 
@@ -136,11 +137,15 @@ class Routes:
             policy: The rule that the caller must pass before anything is looked up; rules about the
                 resource itself are the function's work (``call.enforce``). None means public.
             status: Status of a plain body.
+            writes: Whether the transaction writes; by itself all but GET and HEAD do. A POST that
+                only reads (issuing a token) says False, so that it never waits for a writer.
         """
+        if writes is None:
+            writes = method not in READS
         self.policies[(method, self.version.prefix + path)] = policy
         self.router.add_api_route(
             path,
-            self._served(method, function, policy, status),
+            self._served(function, policy, status, writes),
             methods=[method],
             status_code=status,
             response_model=None,
@@ -151,7 +156,7 @@ class Routes:
         )
 
     def _served(
-        self, method: str, function: Callable[..., Any], policy: str | None, status: int
+        self, function: Callable[..., Any], policy: str | None, status: int, writes: bool
     ) -> Callable[..., Response]:
         signature = inspect.signature(function, eval_str=True)
         parameters = [
@@ -163,7 +168,7 @@ class Routes:
         def served(call: Call, **arguments: Any) -> Response:
             call.microversion = self.version.negotiate(call.request.headers)
             call.request.state.version_headers = self.version.headers(call.microversion)
-            transaction = call.store.read if method in READS else call.store.write
+            transaction = call.store.write if writes else call.store.read
             with transaction() as session:
                 call.session = session
                 call.caller = call.access.caller(session, call.request.headers, call.now)
