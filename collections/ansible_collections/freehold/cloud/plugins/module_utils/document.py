@@ -8,9 +8,10 @@ The contract is ``docs/reference/documents.md`` with its schemas.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.freehold.cloud.plugins.module_utils.shape import (
@@ -52,7 +53,7 @@ class Resource:
     generation: int
     removed: bool
     # Not in the repr: entries hold tokens and user data, and reprs end in tracebacks.
-    wanted: Mapping[str, Any] = field(repr=False)
+    wanted: Mapping[str, Any] = dataclasses.field(repr=False)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -72,7 +73,7 @@ class Step:
     before: Any = None
     after: Any = None
     action: str = ""
-    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

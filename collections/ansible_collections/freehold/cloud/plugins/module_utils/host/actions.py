@@ -1,0 +1,163 @@
+# Copyright: the Freehold authors
+# GNU General Public License v3.0-or-later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What each step of a host's plan does. Each can be done again after a crash at any point."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from ansible_collections.freehold.cloud.plugins.module_utils.document import (
+    CloudError,
+    Resource,
+    Step,
+)
+from ansible_collections.freehold.cloud.plugins.module_utils.host import (
+    config_drive,
+    domain_xml,
+    image,
+    open_vswitch,
+    plan,
+)
+from ansible_collections.freehold.cloud.plugins.module_utils.host.command import run_command
+from ansible_collections.freehold.cloud.plugins.module_utils.host.libvirt_host import LibvirtHost
+from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
+    HostTraits,
+    ServerSeen,
+)
+
+# How long a job waits for OVN after a start, before it says `pending`.
+BIND_WAIT_S = 10
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where images and servers live on the host."""
+
+    state: str = "/var/lib/freehold"
+
+    def image(self, id_: str = "") -> str:
+        return os.path.join(self.state, "images", id_)
+
+    def server(self, id_: str = "") -> str:
+        return os.path.join(self.state, "servers", id_)
+
+
+class Actions:
+    """The acting half of the host target; deciding is all in ``plan``."""
+
+    def __init__(self, folders: Folders, libvirt: LibvirtHost, traits: HostTraits) -> None:
+        self._folders = folders
+        self._libvirt = libvirt
+        self._traits = traits
+
+    def perform(self, resource: Resource, step: Step, seen: ServerSeen) -> None:
+        """Do one step.
+
+        Raises:
+            CloudError: what failed; the steps after it must not be done.
+        """
+        one = resource.wanted
+        match step.action:
+            case plan.FETCH_IMAGE:
+                os.makedirs(self._folders.image(), mode=0o755, exist_ok=True)
+                image.fetch(one, self._folders.image(one["id"]))
+            case plan.REMOVE_IMAGE:
+                os.unlink(self._folders.image(one["id"]))
+            case plan.CLONE_DISK:
+                self._clone_disk(one)
+            case plan.GROW_DISK:
+                self._grow_disk(one)
+            case plan.WRITE_DRIVE:
+                config_drive.write_drive(
+                    one["config_drive"], os.path.join(self._make_folder(one["id"]), "config.iso")
+                )
+            case plan.DEFINE:
+                self._define(one, seen.boot_serial)
+            case plan.START:
+                self._start(one)
+            case plan.REBOOT:
+                self._reboot(one)
+            case plan.SHUT_DOWN:
+                self._libvirt.shut_down(one["id"], one["shutdown_timeout_s"])
+            case plan.FORCE_OFF:
+                self._libvirt.force_off(one["id"])
+            case plan.PLUG | plan.UNPLUG:
+                self._change_port(one["id"], step)
+            case plan.UNDEFINE:
+                self._libvirt.undefine(one["id"])
+            case plan.REMOVE_INTERFACES:
+                for name in step.arguments["names"]:
+                    open_vswitch.remove_interface(name)
+            case plan.REMOVE_FOLDER:
+                shutil.rmtree(self._folders.server(one["id"]))
+            case unknown:
+                raise ValueError(f"no action {unknown!r}")
+
+    def _make_folder(self, server_id: str) -> str:
+        # QEMU's user must pass through, nobody need list it.
+        folder = self._folders.server(server_id)
+        os.makedirs(folder, mode=0o711, exist_ok=True)
+        return folder
+
+    def _clone_disk(self, server: Mapping[str, Any]) -> None:
+        base = self._folders.image(server["image_id"])
+        seen = image.inspect_path(base)
+        if seen is None:
+            raise CloudError(
+                "IMAGE_MISSING",
+                f"Image {server['image_id']} is not on this host (see its own error)",
+            )
+        if misfit := plan.image_misfit(server, seen):
+            raise misfit
+        disk = os.path.join(self._make_folder(server["id"]), "disk.qcow2")
+        part = f"{disk}.part"
+        size = plan.disk_bytes(server, seen)
+        create = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", seen.disk_format]
+        run_command([*create, "-b", base, part, str(size)])
+        os.chmod(part, 0o600)
+        os.rename(part, disk)
+
+    def _grow_disk(self, server: Mapping[str, Any]) -> None:
+        size = server["flavor"]["root_gib"] * plan.GIB
+        if not self._libvirt.grow_running_disk(server["id"], size):
+            disk = os.path.join(self._folders.server(server["id"]), "disk.qcow2")
+            run_command(["qemu-img", "resize", "-q", "-f", "qcow2", disk, str(size)])
+
+    def _define(self, server: Mapping[str, Any], boot_serial: int | None) -> None:
+        folder = self._folders.server(server["id"])
+        description = domain_xml.domain_xml(server, self._traits, folder, boot_serial)
+        self._libvirt.define(server["id"], description)
+
+    def _start(self, server: Mapping[str, Any]) -> None:
+        """Start, then record the serial.
+
+        In this order, because a crash between the two costs a needless reboot; the other order
+        would leave a guest off that somebody wants on, and nobody would know.
+        """
+        self._libvirt.start(server["id"])
+        record = domain_xml.record_element(server, self._traits, server["boot_serial"])
+        self._libvirt.record(server["id"], ElementTree.tostring(record, encoding="unicode"))
+        open_vswitch.wait_until_bound([port["id"] for port in server["ports"]], BIND_WAIT_S)
+
+    def _reboot(self, server: Mapping[str, Any]) -> None:
+        if server["reboot"] == "soft":
+            self._libvirt.shut_down(server["id"], server["shutdown_timeout_s"])
+        else:
+            self._libvirt.force_off(server["id"])
+        self._start(server)
+
+    def _change_port(self, server_id: str, step: Step) -> None:
+        if step.action == plan.PLUG:
+            port = step.arguments["port"]
+            self._libvirt.plug(server_id, domain_xml.interface_xml(port, self._traits))
+            open_vswitch.wait_until_bound([port["id"]], BIND_WAIT_S)
+            return
+        running = self._libvirt.running_xml(server_id) or ""
+        interface = running and domain_xml.interface_of(running, step.arguments["port_id"])
+        if interface:
+            self._libvirt.unplug(server_id, interface)

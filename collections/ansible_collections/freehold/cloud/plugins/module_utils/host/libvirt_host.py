@@ -1,0 +1,199 @@
+# Copyright: the Freehold authors
+# GNU General Public License v3.0-or-later (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The host's libvirt: one connection, shared by the threads that handle servers."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.freehold.cloud.plugins.module_utils.document import CloudError
+from ansible_collections.freehold.cloud.plugins.module_utils.host import domain_xml
+from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
+    ABSENT,
+    CRASHED,
+    OFF,
+    ON,
+    PAUSED,
+)
+
+try:
+    import libvirt
+except ImportError:
+    libvirt = None
+
+URI = "qemu:///system"
+_POLL_S = 0.25
+# A guest that is still booting does not hear the power button; it is pressed again.
+_PRESS_AGAIN_S = 10
+
+
+@contextlib.contextmanager
+def libvirt_errors(what: str) -> Iterator[None]:
+    """Tell libvirt's errors as ours: what failed, and libvirt's own words."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise CloudError(
+            "LIBVIRT_FAILED", f"libvirt: {what} failed: {error}; see: journalctl -u libvirtd"
+        ) from None
+
+
+class LibvirtHost:
+    """Domains of one host by server id.
+
+    Raises:
+        CloudError: LIBVIRT_FAILED, from every method.
+    """
+
+    def __init__(self) -> None:
+        if libvirt is None:
+            raise CloudError(
+                "LIBVIRT_MISSING", "Python's libvirt is missing; install python3-libvirt", "never"
+            )
+        # Errors are raised; libvirt would also print them to stderr, into the task's output.
+        libvirt.registerErrorHandler(lambda *_: None, None)
+        with libvirt_errors(f"the connection to {URI}"):
+            self._connection = libvirt.open(URI)
+
+    def _domain(self, server_id: str) -> Any | None:
+        try:
+            return self._connection.lookupByUUIDString(server_id)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                return None
+            raise
+
+    def _need(self, server_id: str) -> Any:
+        domain = self._domain(server_id)
+        if domain is None:
+            raise CloudError("DOMAIN_MISSING", f"The domain of server {server_id} is gone")
+        return domain
+
+    def power(self, server_id: str) -> str:
+        with libvirt_errors(f"reading the state of server {server_id}"):
+            domain = self._domain(server_id)
+            if domain is None:
+                return ABSENT
+            state, reason = domain.state()
+        if state == libvirt.VIR_DOMAIN_CRASHED or (
+            state == libvirt.VIR_DOMAIN_SHUTOFF and reason == libvirt.VIR_DOMAIN_SHUTOFF_CRASHED
+        ):
+            return CRASHED
+        if state == libvirt.VIR_DOMAIN_SHUTOFF:
+            return OFF
+        return (
+            PAUSED if state in (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED) else ON
+        )
+
+    def definition(self, server_id: str) -> str | None:
+        """The XML that the domain's next start will use."""
+        with libvirt_errors(f"reading the definition of server {server_id}"):
+            domain = self._domain(server_id)
+            return domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) if domain else None
+
+    def running_xml(self, server_id: str) -> str | None:
+        """The XML of the running domain; None when it is off."""
+        with libvirt_errors(f"reading server {server_id}"):
+            domain = self._domain(server_id)
+            return domain.XMLDesc() if domain and domain.isActive() else None
+
+    def server_ids(self) -> list[str]:
+        """All domains that are ours, running or not."""
+        with libvirt_errors("listing domains"):
+            domains = self._connection.listAllDomains()
+            return [
+                domain.UUIDString()
+                for domain in domains
+                if domain.name() == domain_xml.domain_name(domain.UUIDString())
+            ]
+
+    def define(self, server_id: str, description: str) -> None:
+        with libvirt_errors(f"defining server {server_id}"):
+            self._connection.defineXMLFlags(description, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+
+    def start(self, server_id: str) -> None:
+        with libvirt_errors(f"starting server {server_id}"):
+            domain = self._need(server_id)
+            if not domain.isActive():
+                domain.create()
+
+    def record(self, server_id: str, element: str) -> None:
+        """Replace our metadata element in the definition, and in the running domain."""
+        with libvirt_errors(f"recording the boot of server {server_id}"):
+            domain = self._need(server_id)
+            flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+            if domain.isActive():
+                flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
+            domain.setMetadata(
+                libvirt.VIR_DOMAIN_METADATA_ELEMENT,
+                element,
+                "freehold",
+                domain_xml.NAMESPACE,
+                flags,
+            )
+
+    def shut_down(self, server_id: str, timeout_s: float) -> None:
+        """Press the power button and wait; turn the guest off when the time is over."""
+        with libvirt_errors(f"shutting server {server_id} down"):
+            domain = self._need(server_id)
+            deadline = time.monotonic() + timeout_s
+            press = 0.0
+            while domain.isActive() and time.monotonic() < deadline:
+                if time.monotonic() >= press:
+                    with contextlib.suppress(libvirt.libvirtError):  # it may just have gone
+                        domain.shutdown()
+                    press = time.monotonic() + _PRESS_AGAIN_S
+                time.sleep(_POLL_S)
+        self.force_off(server_id)
+
+    def force_off(self, server_id: str) -> None:
+        with libvirt_errors(f"turning server {server_id} off"):
+            domain = self._domain(server_id)
+            try:
+                if domain is not None and domain.isActive():
+                    domain.destroy()
+            except libvirt.libvirtError as error:
+                # It went by itself between the question and the order.
+                if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:
+                    raise
+
+    def undefine(self, server_id: str) -> None:
+        flags = (
+            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        )
+        with libvirt_errors(f"undefining server {server_id}"):
+            domain = self._domain(server_id)
+            if domain is not None:
+                domain.undefineFlags(flags)
+
+    def plug(self, server_id: str, interface: str) -> None:
+        with libvirt_errors(f"plugging an interface into server {server_id}"):
+            self._need(server_id).attachDeviceFlags(interface, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def unplug(self, server_id: str, interface: str) -> None:
+        with libvirt_errors(f"unplugging an interface from server {server_id}"):
+            self._need(server_id).detachDeviceFlags(interface, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def grow_running_disk(self, server_id: str, size_bytes: int) -> bool:
+        """Grow the disk of a running domain; False when it is off."""
+        with libvirt_errors(f"growing the disk of server {server_id}"):
+            domain = self._domain(server_id)
+            if domain is None or not domain.isActive():
+                return False
+            domain.blockResize("vda", size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+            return True
+
+    def facts(self) -> dict[str, int]:
+        with libvirt_errors("asking for the host's facts"):
+            _, memory_mib, vcpus, *_ = self._connection.getInfo()
+            return {
+                "vcpus": vcpus,
+                "memory_mib": memory_mib,
+                "hypervisor_version": self._connection.getVersion(),
+            }

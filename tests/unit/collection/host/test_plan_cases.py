@@ -1,0 +1,79 @@
+"""Each entry of a case file: what is wanted and seen → steps; after them nothing is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.freehold.cloud.plugins.module_utils.host import plan
+from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
+    ON,
+    HostSeen,
+    HostTraits,
+    ImageSeen,
+    ServerSeen,
+)
+from ansible_collections.freehold.cloud.plugins.module_utils.lifecycle import run
+
+from tests.unit.collection.host.documents import (
+    IMAGE_ID,
+    PORT_ID,
+    SERVER_ID,
+    document,
+    removed,
+    server,
+)
+from tests.unit.collection.host.model import VIRTUAL_BYTES, ModelHost
+
+CASES = [
+    pytest.param(case, id=f"{file.stem}: {case['case']}")
+    for file in sorted((Path(__file__).parent / "cases").glob("*.yml"))
+    for case in yaml.safe_load(file.read_text())
+]
+
+
+def seen(differences: dict[str, Any]) -> ServerSeen:
+    """A server that runs as ``documents.server()`` wants it, but for the differences."""
+    fields: dict[str, Any] = {
+        "power": ON,
+        "boot_serial": 1,
+        "definition": plan.definition_of(server(), HostTraits()),
+        "drive": plan.drive_of(server()),
+        "image_id": IMAGE_ID,
+        "disk_bytes": plan.GIB,
+        "has_folder": True,
+        "plugged": [PORT_ID],
+        **differences,
+    }
+    fields["plugged"] = frozenset(fields["plugged"])
+    fields["bound"] = dict.fromkeys(fields["plugged"], True)
+    fields["left_interfaces"] = tuple(fields.get("left_interfaces", ()))
+    return ServerSeen(**fields)
+
+
+def host_of(case: dict[str, Any]) -> ModelHost:
+    image = case.get("image", VIRTUAL_BYTES)
+    images = {} if image == "absent" else {IMAGE_ID: ImageSeen("qcow2", image, 1000)}
+    return ModelHost(HostSeen(images=images, servers={SERVER_ID: seen(case.get("have", {}))}))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_case(case: dict[str, Any]) -> None:
+    entry = removed(SERVER_ID) if case.get("removed") else server(**case.get("want", {}))
+    wanted = document(servers=[entry])
+    host = host_of(case)
+
+    steps = host.plan(wanted, host.observe(wanted))["server", SERVER_ID]
+    assert [step.action for step in steps] == case["steps"]
+
+    planned, _ = run(wanted, host, check=True)
+    done, _ = run(wanted, host, check=False)
+    assert planned["resources"][0]["steps"] == done["resources"][0]["steps"]
+    expected = case.get("outcome", "changed" if case["steps"] else "unchanged")
+    assert done["resources"][0]["outcome"] == expected
+
+    again, difference = run(wanted, host, check=False)
+    assert again["changed"] is False
+    assert difference == {"before": {}, "after": {}}

@@ -1,0 +1,140 @@
+"""Laws of the planner, for any host and any document."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from ansible_collections.freehold.cloud.plugins.module_utils.host import plan
+from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
+    ABSENT,
+    CRASHED,
+    OFF,
+    ON,
+    PAUSED,
+    HostSeen,
+    ImageSeen,
+    ServerSeen,
+)
+from ansible_collections.freehold.cloud.plugins.module_utils.lifecycle import run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.collection.host.documents import document, image, port, removed, server, uuid
+from tests.unit.collection.host.model import ModelHost
+
+RESULT = json.loads(
+    (Path(__file__).parents[4] / "docs/reference/documents/result.schema.json").read_text()
+)
+SERVERS = [uuid(number) for number in range(0xB0, 0xB4)]
+IMAGES = [uuid(number) for number in range(0xA0, 0xA3)]
+PORTS = [uuid(number) for number in range(0xC0, 0xC4)]
+
+
+@st.composite
+def servers_seen(draw: st.DrawFn) -> ServerSeen:
+    power = draw(st.sampled_from([ON, OFF, PAUSED, CRASHED, ABSENT]))
+    runs = power in (ON, PAUSED)
+    plugged = draw(st.frozensets(st.sampled_from(PORTS))) if runs else frozenset()
+    disk = draw(st.sampled_from([None, plan.GIB, 3 * plan.GIB]))
+    return ServerSeen(
+        power=power,
+        boot_serial=None if power == ABSENT else draw(st.none() | st.integers(0, 3)),
+        definition="" if power == ABSENT else "older",
+        drive="" if power == ABSENT else "older",
+        image_id="" if power == ABSENT else draw(st.sampled_from(IMAGES)),
+        disk_bytes=disk,
+        has_folder=disk is not None or draw(st.booleans()),
+        plugged=plugged,
+        bound={id_: draw(st.booleans()) for id_ in plugged},
+        left_interfaces=tuple(draw(st.lists(st.sampled_from(["tapa", "tapb"]), unique=True))),
+    )
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> HostSeen:
+    size = st.sampled_from([50 * 1024**2, 2 * plan.GIB])
+    images = st.builds(ImageSeen, st.sampled_from(["raw", "qcow2"]), size, st.just(1000))
+    return HostSeen(
+        images=draw(st.dictionaries(st.sampled_from(IMAGES), images)),
+        servers=draw(st.dictionaries(st.sampled_from(SERVERS), servers_seen())),
+    )
+
+
+@st.composite
+def servers_wanted(draw: st.DrawFn, id_: str) -> dict[str, Any]:
+    if draw(st.integers(0, 3)) == 0:
+        return removed(id_)
+    size = draw(st.sampled_from([0, 1, 2]))
+    return server(
+        id=id_,
+        name=draw(st.text(max_size=5)),
+        flavor={"name": "f", "vcpus": 1, "memory_mib": 64, "root_gib": size},
+        image_id=draw(st.sampled_from(IMAGES)),
+        power=draw(st.sampled_from(["on", "off"])),
+        boot_serial=draw(st.integers(0, 3)),
+        reboot=draw(st.sampled_from(["soft", "hard"])),
+        ports=[port(id=one) for one in draw(st.lists(st.sampled_from(PORTS), unique=True))],
+    )
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Any:
+    image_ids = draw(st.lists(st.sampled_from(IMAGES), unique=True))
+    server_ids = draw(st.lists(st.sampled_from(SERVERS), unique=True))
+    return document(
+        images=[removed(id_) if draw(st.booleans()) else image(id=id_) for id_ in image_ids],
+        servers=[draw(servers_wanted(id_)) for id_ in server_ids],
+        scope=draw(st.sampled_from(["changes", "all"])),
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(hosts(), documents())
+def test_applying_a_plan_leaves_nothing_to_plan(have: HostSeen, wanted: Any) -> None:
+    host = ModelHost(have)
+    first, _ = run(wanted, host, check=False)
+    jsonschema.validate(first, RESULT)
+    again = host.plan(wanted, host.observe(wanted))
+    assert not any(again.values()), again
+
+
+@settings(max_examples=100, deadline=None)
+@given(hosts(), documents())
+def test_nothing_is_destroyed_by_omission(have: HostSeen, wanted: Any) -> None:
+    host = ModelHost(have)
+    run(wanted, host, check=False)
+    going = {resource.id for resource in wanted.resources if resource.removed}
+    for id_, before in have.servers.items():
+        after = host.have.server(id_)
+        if id_ not in going:
+            assert (after.disk_bytes or 0) >= (before.disk_bytes or 0)
+            assert after.power != ABSENT or before.power == ABSENT
+    assert set(have.images) - set(host.have.images) <= going
+
+
+@settings(max_examples=100, deadline=None)
+@given(hosts(), documents())
+def test_check_mode_tells_what_a_run_does_and_does_nothing(have: HostSeen, wanted: Any) -> None:
+    host = ModelHost(have)
+    planned, difference = run(wanted, host, check=True)
+    assert host.have == have
+    jsonschema.validate(planned, RESULT)
+    done, same = run(wanted, host, check=False)
+    assert [one["steps"] for one in planned["resources"]] == [
+        one["steps"] for one in done["resources"]
+    ]
+    assert difference == same
+    assert (planned["check"], done["check"]) == (True, False)
+
+
+@settings(max_examples=100, deadline=None)
+@given(hosts(), documents())
+def test_no_image_goes_while_a_disk_stands_on_it(have: HostSeen, wanted: Any) -> None:
+    host = ModelHost(have)
+    run(wanted, host, check=False)
+    for id_, seen in host.have.servers.items():
+        if seen.image_id in have.images and have.server(id_).image_id == seen.image_id:
+            assert seen.image_id in host.have.images
