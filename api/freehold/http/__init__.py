@@ -3,13 +3,14 @@ resource.
 """
 
 from freehold.http.listing import Listing, Page, SortKey
-from freehold.http.operation import Call, Reply, Routes
+from freehold.http.operation import Call, Later, Reply, Routes
 from freehold.http.version_documents import version_routes
 from freehold.http.versions import ApiVersion, Microversion
 
 __all__ = [
     "ApiVersion",
     "Call",
+    "Later",
     "Listing",
     "Microversion",
     "Page",

@@ -37,6 +37,14 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Later:
+    """The rest of an operation that waits for a machine: run once the transaction is over, so that
+    no other request waits with it. ``finish`` returns what the operation would, and has no session."""
+
+    finish: Callable[[], Any]
+
+
 class Call:
     """What an operation's function gets besides its parameters.
 
@@ -133,7 +141,7 @@ class Routes:
             path: Below the version's prefix, FastAPI form (``/servers/{server_id}``).
             function: ``def f(call: Call, …)``; path, query and body parameters as FastAPI reads
                 them from
-                its signature. Returns a JSON-able body, a Reply, a Response, or None for no body.
+                its signature. Returns a JSON-able body, a Reply, a Later, a Response, or None for no body.
             policy: The rule that the caller must pass before anything is looked up; rules about the
                 resource itself are the function's work (``call.enforce``). None means public.
             status: Status of a plain body.
@@ -176,6 +184,8 @@ class Routes:
                     call.access.require_login(call.caller)
                     call.enforce(policy)
                 outcome = function(call=call, **arguments)
+            if isinstance(outcome, Later):
+                outcome = outcome.finish()
             return _response(outcome, status, call.request.state.version_headers)
 
         served.__signature__ = signature.replace(  # type: ignore[attr-defined]
