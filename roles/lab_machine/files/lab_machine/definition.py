@@ -1,0 +1,104 @@
+"""What a lab is asked to be: values read once from ``lab.json``, which the role writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, ip_interface
+from pathlib import Path
+
+LONGEST_LINK_NAME = 15  # IFNAMSIZ less the closing NUL, see netdevice(7)
+NICS = {"m": "host0", "u": "tun0", "x": "ext0"}  # management, underlay, external network
+
+
+class LabError(Exception):
+    """Something about the lab cannot be; the message says what, where, and what to do next."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine as wanted."""
+
+    name: str
+    address: IPv4Interface
+    lab: str
+
+    @property
+    def label(self) -> str:
+        """The machine's name on the computer, where several labs may have an ``hv1``."""
+        return f"{self.lab}-{self.name}"
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Name of the link on the computer → name of the NIC in the machine."""
+        return {f"{self.label}-{suffix}": nic for suffix, nic in NICS.items()}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab as wanted; ``folder`` is where all of its state lives."""
+
+    name: str
+    folder: Path
+    base: Path
+    bridge: str
+    bridge_addresses: tuple[IPv4Interface, ...]
+    gateway: str
+    devices: tuple[str, ...]
+    authorized_key: str
+    known_hosts: Path
+    machines: tuple[Machine, ...]
+
+    def machine(self, name: str) -> Machine:
+        """Find a machine by its name.
+
+        Raises:
+            LabError: No machine of the lab has this name.
+        """
+        for machine in self.machines:
+            if machine.name == name:
+                return machine
+        names = ", ".join(m.name for m in self.machines)
+        raise LabError(f"lab {self.name} has no machine {name!r}; it has {names}")
+
+
+def read(path: Path) -> Lab:
+    """Read a lab from its file.
+
+    Raises:
+        LabError: The file is missing or says something that cannot be built.
+    """
+    try:
+        wanted = json.loads(path.read_text())
+        lab = Lab(
+            name=wanted["name"],
+            folder=path.parent,
+            base=Path(wanted["base"]),
+            bridge=wanted["bridge"],
+            bridge_addresses=tuple(IPv4Interface(a) for a in wanted["bridge_addresses"]),
+            gateway=wanted["gateway"],
+            devices=tuple(wanted["devices"]),
+            authorized_key=wanted["authorized_key"],
+            known_hosts=Path(wanted["known_hosts"]),
+            machines=tuple(
+                Machine(m["name"], _v4(m["address"]), wanted["name"]) for m in wanted["machines"]
+            ),
+        )
+    except OSError as error:
+        raise LabError(f"cannot read {path}: {error.strerror}; was the lab made?") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise LabError(f"{path} is no definition of a lab: {error!r}; run `make lab`") from error
+    for name in (lab.bridge, *(link for m in lab.machines for link in m.links)):
+        if len(name) > LONGEST_LINK_NAME:
+            raise LabError(
+                f"link name {name!r} is longer than {LONGEST_LINK_NAME} characters; "
+                "choose a shorter name for the lab or the machine"
+            )
+    return lab
+
+
+def _v4(text: str) -> IPv4Interface:
+    address = ip_interface(text)
+    if not isinstance(address, IPv4Interface):
+        raise ValueError(f"{text} is not an IPv4 address")
+    return address
