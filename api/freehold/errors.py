@@ -114,6 +114,13 @@ class UnsupportedMediaType(FreeholdError):
     kind = "UnsupportedMediaType"
 
 
+class NotSupported(FreeholdError):
+    """The API knows it, this cloud does not do it (yet)."""
+
+    code = "NOT_SUPPORTED"
+    kind = "NotImplemented"
+
+
 class Unavailable(FreeholdError):
     """Something this needs does not answer now."""
 

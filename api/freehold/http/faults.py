@@ -31,6 +31,7 @@ STATUS: dict[type[FreeholdError], int] = {
     errors.QuotaExceeded: 403,
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,
+    errors.NotSupported: 501,
     errors.Unavailable: 503,
     errors.NoValidHost: 409,
     errors.LeaseLost: 409,

@@ -39,8 +39,11 @@ class Reply:
 
 @dataclass(frozen=True)
 class Later:
-    """The rest of an operation that waits for a machine: run once the transaction is over, so that
-    no other request waits with it. ``finish`` returns what the operation would, and has no session."""
+    """The rest of an operation that waits for a machine, run once the transaction is over.
+
+    So no other request waits with it. ``finish`` returns what the operation would; it has no
+    session.
+    """
 
     finish: Callable[[], Any]
 
@@ -140,8 +143,8 @@ class Routes:
             method: GET, POST, …
             path: Below the version's prefix, FastAPI form (``/servers/{server_id}``).
             function: ``def f(call: Call, …)``; path, query and body parameters as FastAPI reads
-                them from
-                its signature. Returns a JSON-able body, a Reply, a Later, a Response, or None for no body.
+                them from its signature. Returns a JSON-able body, a Reply, a Later, a Response, or
+                None for no body.
             policy: The rule that the caller must pass before anything is looked up; rules about the
                 resource itself are the function's work (``call.enforce``). None means public.
             status: Status of a plain body.
