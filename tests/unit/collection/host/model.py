@@ -17,6 +17,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     ABSENT,
     OFF,
     ON,
+    DiskSeen,
     HostSeen,
     HostTraits,
     ImageSeen,
@@ -56,9 +57,12 @@ def after_server_step(
     match step.action:
         case plan.CLONE_DISK:
             assert image is not None
-            return replace(seen, disk_bytes=plan.disk_bytes(want, image), has_folder=True)
+            disk = DiskSeen(plan.disk_bytes(want, image), want["image_id"])
+            return replace(seen, disk=disk, has_folder=True)
         case plan.GROW_DISK:
-            return replace(seen, disk_bytes=want["flavor"]["root_gib"] * plan.GIB)
+            assert seen.disk is not None
+            grown = replace(seen.disk, virtual_bytes=want["flavor"]["root_gib"] * plan.GIB)
+            return replace(seen, disk=grown)
         case plan.WRITE_DRIVE:
             return replace(seen, has_folder=True)
         case plan.DEFINE:
@@ -66,7 +70,6 @@ def after_server_step(
                 seen,
                 definition=plan.definition_of(want, traits),
                 drive=plan.drive_of(want),
-                image_id=want["image_id"],
                 power=OFF if seen.power == ABSENT else seen.power,
             )
         case plan.START | plan.REBOOT:
@@ -79,13 +82,11 @@ def after_server_step(
         case plan.UNPLUG:
             return replace(seen, plugged=seen.plugged - {step.arguments["port_id"]})
         case plan.UNDEFINE:
-            return replace(
-                seen, power=ABSENT, boot_serial=None, definition="", drive="", image_id=""
-            )
+            return replace(seen, power=ABSENT, boot_serial=None, definition="", drive="")
         case plan.REMOVE_INTERFACES:
             return replace(seen, left_interfaces=())
         case plan.REMOVE_FOLDER:
-            return replace(seen, has_folder=False, disk_bytes=None)
+            return replace(seen, has_folder=False, disk=None)
     raise AssertionError(f"no step of a server: {step.action}")
 
 
@@ -99,10 +100,11 @@ class ModelHost:
     def observe(self, document: Document) -> HostSeen:
         users: dict[str, set[str]] = {}
         for id_, seen in self.have.servers.items():
-            users.setdefault(seen.image_id, set()).add(id_)
+            if seen.disk:
+                users.setdefault(seen.disk.image_id, set()).add(id_)
         return replace(
             self.have,
-            image_users={image: frozenset(ids) for image, ids in users.items() if image},
+            image_users={image: frozenset(ids) for image, ids in users.items()},
             all_images=frozenset(self.have.images),
             all_servers=frozenset(
                 id_ for id_, seen in self.have.servers.items() if seen.power != ABSENT

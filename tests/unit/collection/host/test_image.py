@@ -128,11 +128,11 @@ def url(qcow2: bytes) -> Iterator[str]:
         thread.join()
 
 
-def entry(url: str, content: bytes, **fields: Any) -> dict[str, Any]:
+def entry(source: str, content: bytes, **fields: Any) -> dict[str, Any]:
     checksum = {"algorithm": "sha512", "value": hashlib.sha512(content).hexdigest()}
     size = len(content)
     return image_entry(
-        **{"url": url, "token": TOKEN, "size_bytes": size, "checksum": checksum, **fields}
+        **{"url": source, "token": TOKEN, "size_bytes": size, "checksum": checksum, **fields}
     )
 
 

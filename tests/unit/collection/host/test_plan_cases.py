@@ -10,6 +10,7 @@ import yaml
 from ansible_collections.freehold.cloud.plugins.module_utils.host import plan
 from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     ON,
+    DiskSeen,
     HostSeen,
     HostTraits,
     ImageSeen,
@@ -41,12 +42,13 @@ def seen(differences: dict[str, Any]) -> ServerSeen:
         "boot_serial": 1,
         "definition": plan.definition_of(server(), HostTraits()),
         "drive": plan.drive_of(server()),
-        "image_id": IMAGE_ID,
         "disk_bytes": plan.GIB,
         "has_folder": True,
         "plugged": [PORT_ID],
         **differences,
     }
+    size, image_id = fields.pop("disk_bytes"), fields.pop("disk_image", IMAGE_ID)
+    fields["disk"] = DiskSeen(size, image_id) if size else None
     fields["plugged"] = frozenset(fields["plugged"])
     fields["bound"] = dict.fromkeys(fields["plugged"], True)
     fields["left_interfaces"] = tuple(fields.get("left_interfaces", ()))

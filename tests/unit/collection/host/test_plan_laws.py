@@ -14,6 +14,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     OFF,
     ON,
     PAUSED,
+    DiskSeen,
     HostSeen,
     ImageSeen,
     ServerSeen,
@@ -44,8 +45,7 @@ def servers_seen(draw: st.DrawFn) -> ServerSeen:
         boot_serial=None if power == ABSENT else draw(st.none() | st.integers(0, 3)),
         definition="" if power == ABSENT else "older",
         drive="" if power == ABSENT else "older",
-        image_id="" if power == ABSENT else draw(st.sampled_from(IMAGES)),
-        disk_bytes=disk,
+        disk=disk and DiskSeen(disk, draw(st.sampled_from(IMAGES))),
         has_folder=disk is not None or draw(st.booleans()),
         plugged=plugged,
         bound={id_: draw(st.booleans()) for id_ in plugged},
@@ -110,7 +110,9 @@ def test_nothing_is_destroyed_by_omission(have: HostSeen, wanted: Any) -> None:
     for id_, before in have.servers.items():
         after = host.have.server(id_)
         if id_ not in going:
-            assert (after.disk_bytes or 0) >= (before.disk_bytes or 0)
+            if before.disk:
+                assert after.disk is not None
+                assert after.disk.virtual_bytes >= before.disk.virtual_bytes
             assert after.power != ABSENT or before.power == ABSENT
     assert set(have.images) - set(host.have.images) <= going
 
@@ -135,6 +137,6 @@ def test_check_mode_tells_what_a_run_does_and_does_nothing(have: HostSeen, wante
 def test_no_image_goes_while_a_disk_stands_on_it(have: HostSeen, wanted: Any) -> None:
     host = ModelHost(have)
     run(wanted, host, check=False)
-    for id_, seen in host.have.servers.items():
-        if seen.image_id in have.images and have.server(id_).image_id == seen.image_id:
-            assert seen.image_id in host.have.images
+    for seen in host.have.servers.values():
+        if seen.disk and seen.disk.image_id in have.images:
+            assert seen.disk.image_id in host.have.images

@@ -61,7 +61,6 @@ def record_element(
     attributes = {
         "id": server["id"],
         "generation": str(server["generation"]),
-        "image": server["image_id"],
         "definition": definition_of(server, traits),
         "drive": drive_of(server),
     }

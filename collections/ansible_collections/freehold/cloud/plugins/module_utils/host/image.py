@@ -19,7 +19,10 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from ansible_collections.freehold.cloud.plugins.module_utils.document import CloudError
-from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import ImageSeen
+from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
+    DiskSeen,
+    ImageSeen,
+)
 
 _QCOW2_MAGIC = b"QFI\xfb"
 _HEADER = struct.Struct(">4sIQIIQIIQQIIQ")  # the fields that versions 2 and 3 share, 72 bytes
@@ -102,16 +105,23 @@ def inspect_path(path: str) -> ImageSeen | None:
         return None
 
 
-def overlay_bytes(path: str) -> int | None:
-    """The size that a guest sees of a disk that we made (and that has a backing file: ours)."""
+def inspect_disk(path: str) -> DiskSeen | None:
+    """Read a disk that we made: its size, and the image that its backing file is.
+
+    Raises:
+        CloudError: DISK_DAMAGED, when it is no qcow2 file.
+    """
     try:
         with open(path, "rb") as file:
             head = file.read(_HEADER.size)
+            if not head.startswith(_QCOW2_MAGIC) or len(head) < _HEADER.size:
+                raise CloudError("DISK_DAMAGED", f"{path} has no qcow2 header; restore it")
+            (_, _, backing, backing_length, _, virtual_bytes, *_) = _HEADER.unpack(head)
+            file.seek(backing)
+            name = file.read(min(backing_length, 1023)).decode(errors="replace") if backing else ""
     except FileNotFoundError:
         return None
-    if not head.startswith(_QCOW2_MAGIC) or len(head) < _HEADER.size:
-        raise CloudError("DISK_DAMAGED", f"{path} has no qcow2 header; restore it", "when_changed")
-    return int(_HEADER.unpack(head)[5])
+    return DiskSeen(virtual_bytes, os.path.basename(name))
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -160,6 +170,8 @@ def _download(want: Mapping[str, Any], file: BinaryIO) -> None:
                 hashed.update(chunk)
                 file.write(chunk)
     except (urllib.error.URLError, OSError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise CloudError("IMAGE_UNREACHABLE", f"{url} cannot be read: {error}", "later") from None
     if size != want["size_bytes"]:
         more = "more" if size > want["size_bytes"] else f"{size}"

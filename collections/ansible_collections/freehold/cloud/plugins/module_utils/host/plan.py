@@ -84,9 +84,18 @@ def image_misfit(server: Mapping[str, Any], image: ImageSeen | None) -> CloudErr
     )
 
 
-def disk_missing(server: Mapping[str, Any], seen: ServerSeen) -> CloudError | None:
-    """Tell that a disk with a tenant's data is gone; an empty one must not take its place."""
-    if seen.disk_bytes is not None or seen.boot_serial is None:
+def disk_error(server: Mapping[str, Any], seen: ServerSeen) -> CloudError | None:
+    """Tell that a disk is not the one it was; a tenant's data must not be replaced in silence."""
+    if seen.disk is not None:
+        if seen.disk.image_id == server["image_id"]:
+            return None
+        return CloudError(
+            "DISK_OF_OTHER_IMAGE",
+            f"The disk of server {server['id']} stands on image {seen.disk.image_id} and not on "
+            f"{server['image_id']}; delete the server to make it anew",
+            "when_changed",
+        )
+    if seen.boot_serial is None:
         return None
     return CloudError(
         "DISK_MISSING",
@@ -102,9 +111,10 @@ def plan_host(
     """Decide for every resource of the document what is to be done."""
     coming = {image.id for image in document.of("image") if not image.removed}
     going = {server.id for server in document.of("server") if server.removed}
+    needed = {one.wanted["image_id"] for one in document.of("server") if not one.removed}
     plan = {}
     for image in document.of("image"):
-        plan[image.key] = plan_image(image, have, going)
+        plan[image.key] = plan_image(image, have, going, needed)
     for server in document.of("server"):
         seen = have.server(server.id)
         if server.removed:
@@ -116,14 +126,21 @@ def plan_host(
     return plan
 
 
-def plan_image(image: Resource, have: HostSeen, going_servers: set[str]) -> list[Step]:
+def plan_image(
+    image: Resource, have: HostSeen, going_servers: set[str], needed_images: set[str]
+) -> list[Step]:
+    """Fetch an image, or remove it when no disk stands on it or will."""
     seen = have.images.get(image.id)
     if not image.removed:
         if seen:
             return []
         size = image.wanted["size_bytes"]
         return [Step(f"fetch the image ({size} bytes)", "present", False, True, FETCH_IMAGE)]
-    if seen is None or have.image_users.get(image.id, frozenset()) - going_servers:
+    if (
+        seen is None
+        or image.id in needed_images
+        or have.image_users.get(image.id, frozenset()) - going_servers
+    ):
         return []
     return [Step("remove the image from the cache", "present", True, False, REMOVE_IMAGE)]
 
@@ -137,8 +154,10 @@ def plan_server(
 ) -> list[Step]:
     """Steps that bring one server to what is wanted of it; see ``Host documents`` for the rules."""
     steps = []
-    if seen.disk_bytes is None:
-        if disk_missing(want, seen) or not image_here or image_misfit(want, image):
+    if disk_error(want, seen):
+        return []
+    if seen.disk is None:
+        if not image_here or image_misfit(want, image):
             return []
         size = want["flavor"]["root_gib"]
         label = f"{size} GiB" if size else "the image's size"
@@ -151,11 +170,15 @@ def plan_server(
                 CLONE_DISK,
             )
         )
-    elif seen.disk_bytes < want["flavor"]["root_gib"] * GIB:
+    elif seen.disk.virtual_bytes < want["flavor"]["root_gib"] * GIB:
         size = want["flavor"]["root_gib"]
         steps.append(
             Step(
-                f"grow the disk to {size} GiB", "disk_bytes", seen.disk_bytes, size * GIB, GROW_DISK
+                f"grow the disk to {size} GiB",
+                "disk_bytes",
+                seen.disk.virtual_bytes,
+                size * GIB,
+                GROW_DISK,
             )
         )
     drive, definition = drive_of(want), definition_of(want, traits)
@@ -257,9 +280,9 @@ def server_verdict(server: Resource, have: HostSeen) -> Verdict:
         "ports": {id_: {"bound": is_bound} for id_, is_bound in bound.items()},
     }
     image = have.images.get(want["image_id"])
-    if seen.disk_bytes is None:
-        if missing := disk_missing(want, seen):
-            return Verdict(found, error=missing)
+    if error := disk_error(want, seen):
+        return Verdict(found, error=error)
+    if seen.disk is None:
         if image is None:
             return Verdict(found, f"image {want['image_id']} to be on this host")
         return Verdict(found, error=image_misfit(want, image))

@@ -30,6 +30,14 @@ class ImageSeen:
 
 
 @dataclass(frozen=True)
+class DiskSeen:
+    """A server's disk: the size that the guest sees, and the image that it stands on."""
+
+    virtual_bytes: int
+    image_id: str
+
+
+@dataclass(frozen=True)
 class ServerSeen:
     """A server's traces on the host: its domain, its folder, its ports on the integration bridge.
 
@@ -41,8 +49,7 @@ class ServerSeen:
     boot_serial: int | None = None
     definition: str = ""
     drive: str = ""
-    image_id: str = ""
-    disk_bytes: int | None = None
+    disk: DiskSeen | None = None
     has_folder: bool = False
     # Ports that the running domain has (not only its definition).
     plugged: frozenset[str] = frozenset()

@@ -109,8 +109,7 @@ class HostTarget:
             boot_serial=int(serial) if serial else None,
             definition=record.get("definition", ""),
             drive=record.get("drive", "") if drive_there else "",
-            image_id=record.get("image", ""),
-            disk_bytes=image.overlay_bytes(os.path.join(folder, "disk.qcow2")),
+            disk=image.inspect_disk(os.path.join(folder, "disk.qcow2")),
             has_folder=os.path.isdir(folder),
             plugged=domain_xml.plugged_ports(running) if running else frozenset(),
             bound=bound,
@@ -119,9 +118,10 @@ class HostTarget:
 
     def _image_users(self) -> dict[str, frozenset[str]]:
         users: dict[str, set[str]] = {}
-        for id_ in self._libvirt.server_ids():
-            record = domain_xml.find_record(self._libvirt.definition(id_) or "<domain/>")
-            users.setdefault(record.get("image", ""), set()).add(id_)
+        for id_ in _uuids_in(self._folders.server()):
+            disk = image.inspect_disk(os.path.join(self._folders.server(id_), "disk.qcow2"))
+            if disk:
+                users.setdefault(disk.image_id, set()).add(id_)
         return {image_id: frozenset(ids) for image_id, ids in users.items()}
 
     def plan(self, document: Document, have: HostSeen) -> dict[tuple[str, str], list[Step]]:
@@ -156,7 +156,7 @@ class HostTarget:
                 # A new server whose image did not come is not failed: it waits.
                 if server.removed
                 or server.wanted["image_id"] not in lost
-                or have.server(server.id).disk_bytes is not None
+                or have.server(server.id).disk is not None
             ),
             _SERVERS_AT_ONCE,
         )
