@@ -1,0 +1,86 @@
+# The verbs of this checkout. `make help` names them; README.md tells the story.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+HYPERVISORS ?= 2
+PYTHON ?= python3
+BIN := .venv/bin
+LAB := FREEHOLD_LAB_HYPERVISORS=$(HYPERVISORS) $(BIN)/ansible-playbook -i inventories/lab
+HOST ?= control
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup cloud lab site demo cloud-down cloud-clean lab-shell test check lint types unit contract api \
+  e2e migration bench
+
+help:  ## These words
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: .venv/.ready  ## Packages and Python environment that everything else needs (as root)
+
+.venv/.ready: pyproject.toml requirements.apt
+	@missing=$$(sed 's/#.*//' requirements.apt | xargs -n1 | while read -r package; do \
+	  [ "$$(dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null)" = installed ] || echo "$$package"; done); \
+	if [ -n "$$missing" ]; then \
+	  echo "Installing Debian packages: $$missing" | xargs; \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+	@echo "Installing the Python environment"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+cloud: setup  ## A working cloud on this computer: machines, deployment, first server (as root)
+	$(LAB) playbooks/images/tiny.yml
+	$(LAB) playbooks/lab.yml
+	$(LAB) playbooks/site.yml
+	$(LAB) playbooks/demo.yml
+
+lab: setup  ## Only the machines of the lab
+	$(LAB) playbooks/lab.yml
+
+site: setup  ## Deploy (again) on the machines of the lab
+	$(LAB) playbooks/site.yml
+
+cloud-down: setup  ## Remove the cloud and its machines from this computer
+	$(LAB) playbooks/lab.yml -e lab_machine_state=absent
+	@rm -f clouds.yaml
+
+cloud-clean: setup  ## The same, and forget the cached base system, images and wheels
+	$(LAB) playbooks/lab.yml -e lab_machine_state=absent -e lab_machine_base_remove=true
+	@rm -rf clouds.yaml .lab
+
+lab-shell:  ## A shell on a machine of the lab: make lab-shell HOST=hv1
+	@address=$$($(BIN)/ansible-inventory -i inventories/lab --host $(HOST) | $(BIN)/python -c 'import json,sys; print(json.load(sys.stdin)["ansible_host"])'); \
+	exec ssh -i .lab/id_ed25519 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@$$address
+
+test: check e2e  ## Everything: the fast checks, then the story on a cloud of this computer (as root)
+
+check: lint types unit contract api  ## The fast part: lint, types, unit, contract and API tests
+
+lint: setup
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/yamllint --strict .
+	$(BIN)/ansible-lint --offline --quiet
+
+types: setup
+	$(BIN)/mypy
+
+unit: setup
+	$(BIN)/pytest -q -n 2 tests/unit
+
+contract: setup
+	$(BIN)/pytest -q -n 2 tests/contract
+
+api: setup
+	$(BIN)/pytest -q -n 2 tests/api
+
+e2e: setup  ## The whole story on a cloud of this computer
+	$(BIN)/pytest -v -p no:randomly --timeout 1500 tests/e2e
+
+migration: setup  ## Write a migration from the tables in code: make migration MESSAGE="add colours"
+	@rm -f .lab/migration.sqlite; mkdir -p .lab
+	FREEHOLD_DATABASE=sqlite:///$(CURDIR)/.lab/migration.sqlite $(BIN)/freehold db revision "$(MESSAGE)"
+	$(BIN)/ruff format --quiet api/freehold/store/migrations && $(BIN)/ruff check --quiet --fix api/freehold/store/migrations
