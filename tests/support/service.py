@@ -1,7 +1,7 @@
 """A service for tests: real application, real SQLite file, in this process.
 
-``build(tmp_path)`` gives the application with its tables made; ``Service.client`` speaks raw HTTP to
-it as one caller; ``serve`` listens on a loopback port for real clients.
+``build(tmp_path)`` gives the application with its tables made; ``Service.client`` speaks raw HTTP
+to it as one caller; ``serve`` listens on a loopback port for real clients.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The story of the README on a real cloud of this computer."""

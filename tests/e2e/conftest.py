@@ -1,0 +1,34 @@
+"""One cloud for all end-to-end tests, made by the README's first command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.lab import Lab, run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here is e2e; the image first, the story, and taking the cloud down last."""
+    order = (
+        "test_tiny_image",
+        "test_story",
+        "test_operator",
+        "test_hostile_names",
+        "test_cloud_down",
+    )
+    here = str(Path(__file__).parent)
+    for item in items:
+        if str(item.path).startswith(here):
+            item.add_marker(pytest.mark.e2e)
+    items.sort(key=lambda item: order.index(item.path.stem) if item.path.stem in order else -1)
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Lab]:
+    """The cloud of `make cloud`; it stays until test_cloud_down takes it down."""
+    told = run("make", "cloud", timeout=1400)
+    print(told.stdout[-3000:])
+    return Lab.of_inventory()

@@ -1,0 +1,71 @@
+"""The operator's side: a deployment that is settled, jobs that can be read and run again."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.support.lab import Lab, run
+
+
+def recap(text: str) -> dict[str, int]:
+    """Host → changed, from the end of an ansible-playbook run."""
+    return {
+        host: int(changed)
+        for host, changed in re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", text, re.M)
+    }
+
+
+def test_a_second_deployment_changes_nothing(cloud: Lab) -> None:
+    done = run(
+        ".venv/bin/ansible-playbook", "-i", "inventories/lab", "playbooks/site.yml", timeout=600
+    )
+    changed = recap(done.stdout)
+    assert set(cloud.addresses) <= set(changed)
+    assert set(changed.values()) == {0}, done.stdout[-5000:]
+
+
+def newest(cloud: Lab, target: str) -> str:
+    """Id of a target's newest job that carried a change."""
+    lines = cloud.freehold(f"job list --limit 50 --target {target}").splitlines()
+    return next(line for line in lines if "successful" in line and "changed" in line).split()[0]
+
+
+def test_jobs_tell_what_ran_where_and_what_it_changed(cloud: Lab) -> None:
+    shown = cloud.freehold(f"job show {newest(cloud, 'host/hv1')}")
+    assert "converge/host.yml" in shown
+    assert re.search(r"^ {4}- \S+", shown, re.M), shown
+
+
+def test_a_finished_job_can_be_followed_to_its_end(cloud: Lab) -> None:
+    told = cloud.freehold(f"job follow {newest(cloud, 'network/ovn')}")
+    assert "job is successful" in told
+    assert "playbook_on_task_start" in told
+
+
+def test_a_replayed_job_only_looks_unless_told_to_apply(cloud: Lab) -> None:
+    told = cloud.freehold(f"job replay {newest(cloud, 'host/hv1')}", check=False)
+    assert "--check --diff" in told
+    assert re.search(r"failed=0", told), told
+
+
+def test_a_saved_document_runs_by_hand(cloud: Lab) -> None:
+    folder = "/tmp/freehold-replay"
+    told = cloud.freehold(f"job replay {newest(cloud, 'host/hv1')} --save {folder}")
+    command = next(line for line in told.splitlines() if "ansible-playbook" in line)
+    try:
+        out = cloud.shell("control", f"cd /opt/freehold/src && sudo -u freehold env {command}")
+        assert "failed=0" in out
+        result = json.loads(cloud.shell("control", f"cat {folder}/result.json"))
+        assert result["check"] is True
+        assert result["target"] == {"kind": "host", "name": "hv1"}
+    finally:
+        cloud.shell("control", f"rm -rf {folder}")
+
+
+def test_run_folders_and_logs_hold_no_secret(cloud: Lab) -> None:
+    assert cloud.shell("control", "ls /run/freehold/jobs").strip() == ""
+    password = cloud.shell("control", "cat /etc/freehold/admin-password").strip()
+    for place in ("journalctl -u freehold --no-pager", "cat /var/lib/freehold/freehold.sqlite*"):
+        count = cloud.shell("control", f"{place} | grep -acF '{password}' || true").strip()
+        assert count == "0", place
