@@ -3,7 +3,7 @@ resource.
 """
 
 from freehold.http.listing import Listing, Page, SortKey
-from freehold.http.operation import Call, Later, Reply, Routes
+from freehold.http.operation import Call, Later, Reply, Routes, transact
 from freehold.http.version_documents import version_routes
 from freehold.http.versions import ApiVersion, Microversion
 
@@ -17,5 +17,6 @@ __all__ = [
     "Reply",
     "Routes",
     "SortKey",
+    "transact",
     "version_routes",
 ]

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -26,6 +27,7 @@ from freehold.http.versions import ApiVersion, Microversion
 from freehold.store import Store, utc_now
 
 READS = frozenset({"GET", "HEAD"})
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -153,10 +155,40 @@ class Routes:
         """
         if writes is None:
             writes = method not in READS
+        served = self._served(function, policy, status, writes)
+        self._register(method, path, function, served, policy, status)
+
+    def add_stream(
+        self,
+        method: str,
+        path: str,
+        function: Callable[..., Awaitable[Any]],
+        *,
+        policy: str | None,
+        status: int = 200,
+    ) -> None:
+        """Serve an async ``function`` that reads its body, or waits, outside any transaction.
+
+        The caller and the policy are checked in a transaction of their own, which ends before
+        ``function`` starts. It touches the store only in short transactions, by ``transact``, and
+        there alone ``call.session`` is good. Everything else is as ``add`` says.
+        """
+        served = self._streamed(function, policy, status)
+        self._register(method, path, function, served, policy, status)
+
+    def _register(
+        self,
+        method: str,
+        path: str,
+        function: Callable[..., Any],
+        served: Callable[..., Any],
+        policy: str | None,
+        status: int,
+    ) -> None:
         self.policies[(method, self.version.prefix + path)] = policy
         self.router.add_api_route(
             path,
-            self._served(function, policy, status, writes),
+            served,
             methods=[method],
             status_code=status,
             response_model=None,
@@ -169,33 +201,74 @@ class Routes:
     def _served(
         self, function: Callable[..., Any], policy: str | None, status: int, writes: bool
     ) -> Callable[..., Response]:
-        signature = inspect.signature(function, eval_str=True)
-        parameters = [
-            parameter.replace(annotation=CallDep) if parameter.annotation is Call else parameter
-            for parameter in signature.parameters.values()
-        ]
-
         @functools.wraps(function)
         def served(call: Call, **arguments: Any) -> Response:
-            call.microversion = self.version.negotiate(call.request.headers)
-            call.request.state.version_headers = self.version.headers(call.microversion)
+            self._negotiate(call)
             transaction = call.store.write if writes else call.store.read
             with transaction() as session:
                 call.session = session
-                call.caller = call.access.caller(session, call.request.headers, call.now)
-                if policy is not None:
-                    call.access.require_login(call.caller)
-                    call.enforce(policy)
+                _admit(call, policy)
                 outcome = function(call=call, **arguments)
             if isinstance(outcome, Later):
                 outcome = outcome.finish()
             return _response(outcome, status, call.request.state.version_headers)
 
-        served.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=parameters, return_annotation=Response
-        )
-        served.__annotations__ = {p.name: p.annotation for p in parameters}
-        return served
+        return _declared(served, function)
+
+    def _streamed(
+        self, function: Callable[..., Awaitable[Any]], policy: str | None, status: int
+    ) -> Callable[..., Awaitable[Response]]:
+        @functools.wraps(function)
+        async def served(call: Call, **arguments: Any) -> Response:
+            self._negotiate(call)
+            await transact(call, lambda: _admit(call, policy), writes=False)
+            outcome = await function(call=call, **arguments)
+            return _response(outcome, status, call.request.state.version_headers)
+
+        return _declared(served, function)
+
+    def _negotiate(self, call: Call) -> None:
+        call.microversion = self.version.negotiate(call.request.headers)
+        call.request.state.version_headers = self.version.headers(call.microversion)
+
+
+async def transact(call: Call, step: Callable[[], T], *, writes: bool = True) -> T:
+    """Run ``step`` in a short transaction of its own, off the event loop; for ``add_stream``.
+
+    ``call.session`` is that transaction and ``call.now`` is read again; both are only good in
+    ``step``.
+    """
+
+    def run() -> T:
+        call.now = utc_now()
+        transaction = call.store.write if writes else call.store.read
+        with transaction() as session:
+            call.session = session
+            return step()
+
+    return await run_in_threadpool(run)
+
+
+def _admit(call: Call, policy: str | None) -> None:
+    """Find out who calls, and refuse who may not."""
+    call.caller = call.access.caller(call.session, call.request.headers, call.now)
+    if policy is not None:
+        call.access.require_login(call.caller)
+        call.enforce(policy)
+
+
+def _declared(served: Callable[..., T], function: Callable[..., Any]) -> Callable[..., T]:
+    """Let FastAPI read ``function``'s parameters from ``served``, the call itself made by us."""
+    signature = inspect.signature(function, eval_str=True)
+    parameters = [
+        parameter.replace(annotation=CallDep) if parameter.annotation is Call else parameter
+        for parameter in signature.parameters.values()
+    ]
+    served.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=parameters, return_annotation=Response
+    )
+    served.__annotations__ = {p.name: p.annotation for p in parameters}
+    return served
 
 
 def _response(outcome: Any, status: int, headers: Mapping[str, str]) -> Response:
