@@ -27,6 +27,11 @@ from freehold.access.caller import Caller, Scope
 from freehold.errors import NotAuthenticated
 from freehold.store import Base, new_hex_id
 
+MARGIN = timedelta(seconds=30)
+"""A revocation reaches this far beyond its request's clock: until it is committed, a login that
+cannot see it yet may still sign a token, and that one must be void too. A login that does see it
+dates its token behind the margin, so it is good at once."""
+
 _REFUSED = "The request you have made requires authentication."
 
 
@@ -62,15 +67,28 @@ class Tokens:
         self.lifetime_s = lifetime_s
 
     def issue(
-        self, caller: Caller, now: datetime, expires_at: datetime | None = None
+        self,
+        caller: Caller,
+        now: datetime,
+        expires_at: datetime | None = None,
+        *,
+        session: Session | None = None,
     ) -> tuple[str, Caller]:
-        """Sign a token for ``caller``; returns the token and the caller with its times and audit
-        id.
+        """Sign a token for ``caller``; returns it and the caller with its times and audit id.
+
+        Args:
+            caller: Whose token; ``audit_ids`` those of the token it was made from, if any.
+            now: The request's clock, read before ``session`` began.
+            expires_at: When it ends; by itself ``lifetime_s`` from now.
+            session: What the caller's rights were read in. Revocations that it sees do not void
+                the new token; any that it does not see will.
         """
         issued = now.replace(microsecond=0)
         ends = expires_at or issued + timedelta(seconds=self.lifetime_s)
         audit = (secrets.token_urlsafe(16), *caller.audit_ids[-1:])
         whole = replace(caller, issued_at=now, expires_at=ends, audit_ids=audit)
+        if session is not None and (seen := _last_revocation(session, whole)) is not None:
+            whole = replace(whole, issued_at=seen + timedelta(milliseconds=1))
         return jwt.encode(_claims(whole), self._key, "HS256"), whole
 
     def read(self, session: Session, token: str, now: datetime) -> Caller:
@@ -139,7 +157,15 @@ def revoke(
     domain_id: str | None = None,
     lifetime_s: int = 7 * 86400,
 ) -> None:
-    """Void tokens issued up to now that match every field given; forget revocations that are over."""
+    """Void tokens issued up to now that match every field given; forget revocations that are over.
+
+    ``audit_id`` is the token's own (the first); tokens made from it by rescoping stay good.
+
+    Raises:
+        ValueError: No field is given (that would void every token there is).
+    """
+    if audit_id is user_id is project_id is domain_id is None:
+        raise ValueError("a revocation names whose tokens are void")
     session.execute(delete(Revocation).where(Revocation.expires_at < now))
     session.add(
         Revocation(
@@ -147,28 +173,34 @@ def revoke(
             user_id=user_id,
             project_id=project_id,
             domain_id=domain_id,
-            before=now,
+            before=now + MARGIN,
             expires_at=now + timedelta(seconds=lifetime_s),
         )
     )
 
 
 def _revoked(session: Session, caller: Caller) -> bool:
+    return _last_revocation(session, caller) is not None
+
+
+def _last_revocation(session: Session, caller: Caller) -> datetime | None:
+    """The end of the latest revocation that voids the caller's token; None if none does."""
+
     def matches(column: Any, *values: str | None) -> Any:
         return or_(column.is_(None), column.in_([value for value in values if value]))
 
-    found = session.execute(
-        select(Revocation.id)
+    return session.scalar(
+        select(Revocation.before)
         .where(
-            matches(Revocation.audit_id, *caller.audit_ids),
+            matches(Revocation.audit_id, *caller.audit_ids[:1]),
             matches(Revocation.user_id, caller.user_id),
             matches(Revocation.project_id, caller.scope.project_id),
             matches(Revocation.domain_id, caller.scope.domain_id, caller.user_domain_id),
             Revocation.before >= caller.issued_at,
         )
+        .order_by(Revocation.before.desc())
         .limit(1)
-    ).first()
-    return found is not None
+    )
 
 
 def _claims(caller: Caller) -> dict[str, Any]:

@@ -1,8 +1,44 @@
-"""Identity API v3: who exists, who may what where, tokens, and the catalogue."""
+"""Identity API v3: who exists, who may what where, tokens, and the catalogue.
+
+A file a resource type. Other rooms use only what is offered here and know projects by id.
+"""
+
+from __future__ import annotations
 
 from freehold.access import Rule
 from freehold.http import Routes
-from freehold.identity.version import VERSION_ROUTES
+from freehold.identity import (
+    auth_listing,
+    domain,
+    endpoint,
+    group,
+    project,
+    project_tag_routes,
+    region,
+    role,
+    service,
+    token,
+    user,
+    version,
+)
+from freehold.identity.bootstrap import bootstrap
+from freehold.identity.project import project_exists
 
-ROUTES: list[Routes] = [VERSION_ROUTES]
-RULES: list[Rule] = []
+_RESOURCES = (
+    token,
+    auth_listing,
+    domain,
+    project,
+    project_tag_routes,
+    user,
+    group,
+    role,
+    region,
+    service,
+    endpoint,
+)
+
+ROUTES: list[Routes] = [version.VERSION_ROUTES, *(resource.ROUTES for resource in _RESOURCES)]
+RULES: list[Rule] = [rule for resource in _RESOURCES for rule in resource.RULES]
+
+__all__ = ["ROUTES", "RULES", "bootstrap", "project_exists"]

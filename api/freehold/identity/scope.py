@@ -1,0 +1,116 @@
+"""What a token is good for: the scope asked for, and the roles that the user has there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from freehold.access import Scope
+from freehold.errors import BadRequest, NotAuthenticated
+from freehold.identity.assignment import Assignment, counts_on_domain, counts_on_project, held_by
+from freehold.identity.authentication import DomainRef, Login, ProjectRef, ScopeRef, in_domain
+from freehold.identity.domain import Domain
+from freehold.identity.project import Project, ancestors
+from freehold.identity.role import Role, closure, implications
+
+
+def scoped(
+    session: Session, login: Login, wanted: ScopeRef | None
+) -> tuple[Scope, tuple[str, ...]]:
+    """The scope and the names of the user's roles there.
+
+    Without a wish it is the user's default project if they may enter it, else nothing.
+
+    Raises:
+        BadRequest: Several scopes at once.
+        NotAuthenticated: No such scope, or the user has no role there; the answers are alike.
+    """
+    if wanted is None:
+        return _default(session, login)
+    told = [name for name in ("project", "domain", "system", "unscoped") if _said(wanted, name)]
+    if len(told) != 1:
+        raise BadRequest("Exactly one scope may be asked for: project, domain, system or unscoped.")
+    if wanted.project is not None:
+        scope, roles = _project(session, login, wanted.project)
+    elif wanted.domain is not None:
+        scope, roles = _domain(session, login, wanted.domain)
+    elif wanted.system is not None:
+        scope, roles = Scope(system=True), _roles(session, login, Assignment.system.is_(True))
+    else:
+        return Scope(), ()
+    if not roles:
+        raise _no_access(login)
+    return scope, roles
+
+
+def _said(wanted: ScopeRef, name: str) -> bool:
+    return getattr(wanted, name) is not None
+
+
+def _no_access(login: Login) -> NotAuthenticated:
+    return NotAuthenticated(f"User {login.user_id} has no access to the scope that was asked for.")
+
+
+def _default(session: Session, login: Login) -> tuple[Scope, tuple[str, ...]]:
+    if login.default_project_id is None:
+        return Scope(), ()
+    try:
+        scope, roles = _project(session, login, ProjectRef(id=login.default_project_id))
+    except NotAuthenticated:
+        return Scope(), ()
+    return (scope, roles) if roles else (Scope(), ())
+
+
+def _project(session: Session, login: Login, wanted: ProjectRef) -> tuple[Scope, tuple[str, ...]]:
+    statement = select(Project, Domain).join(Domain)
+    if wanted.id is not None:
+        statement = statement.where(Project.id == wanted.id)
+    elif wanted.name is not None:
+        statement = statement.where(
+            Project.name == wanted.name, in_domain(wanted.domain, "project")
+        )
+    else:
+        raise BadRequest("Expecting to find id or name in project.")
+    row = session.execute(statement).first()
+    if row is None or not (row[0].enabled and row[1].enabled):
+        raise _no_access(login)
+    project, domain = row
+    above = [one.id for one in ancestors(session, project)]
+    here = counts_on_project(project.id, domain.id, above)
+    scope = Scope(project.id, project.name, domain.id, domain.name)
+    return scope, _roles(session, login, here)
+
+
+def _domain(session: Session, login: Login, wanted: DomainRef) -> tuple[Scope, tuple[str, ...]]:
+    domain = session.scalar(select(Domain).where(in_domain(wanted, "scope")))
+    if domain is None or not domain.enabled:
+        raise _no_access(login)
+    scope = Scope(domain_id=domain.id, domain_name=domain.name)
+    return scope, _roles(session, login, counts_on_domain(domain.id))
+
+
+def _roles(session: Session, login: Login, here: ColumnElement[bool]) -> tuple[str, ...]:
+    held = session.scalars(select(Assignment.role_id).where(held_by(login.user_id), here)).all()
+    return role_names(session, held)
+
+
+def role_names(session: Session, role_ids: Iterable[str]) -> tuple[str, ...]:
+    """Names of the roles and all they imply, sorted; a domain's own roles only imply."""
+    if not (held := set(role_ids)):
+        return ()
+    whole = closure(held, implications(session))
+    names = select(Role.name).where(Role.id.in_(whole), Role.domain_id.is_(None))
+    return tuple(sorted(session.scalars(names)))
+
+
+def role_refs(session: Session, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Roles as tokens show them."""
+    rows = session.execute(
+        select(Role.id, Role.name)
+        .where(Role.name.in_(list(names)), Role.domain_id.is_(None))
+        .order_by(Role.name)
+    )
+    return [{"id": role_id, "name": name} for role_id, name in rows]

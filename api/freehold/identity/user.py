@@ -1,0 +1,266 @@
+"""A user: who logs in. Passwords are kept apart and never shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import ForeignKey, UniqueConstraint, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from freehold.access import Rule
+from freehold.access.tokens import revoke
+from freehold.errors import Conflict, Forbidden, NotAuthenticated
+from freehold.http import Call, Listing, Reply, Routes, SortKey
+from freehold.identity.attributes import (
+    HasExtra,
+    Identifier,
+    Name255,
+    Wish,
+    keep_extra,
+    merged_options,
+    require_same,
+)
+from freehold.identity.collection import MAXIMUM_ROWS, add_read, boolean, link, load, page
+from freehold.identity.domain import DEFAULT_DOMAIN, Domain
+from freehold.identity.password import MAX_LENGTH, Password, hashed, matches
+from freehold.identity.version import VERSION
+from freehold.store import Base, lock, new_hex_id
+
+OPTIONS = frozenset(
+    {
+        "ignore_change_password_upon_first_use",
+        "ignore_password_expiry",
+        "ignore_lockout_failure_attempts",
+        "ignore_user_inactivity",
+        "lock_password",
+    }
+)
+"""The ``ignore_`` options are true by themselves: there is no expiry, lockout or inactivity."""
+
+RULES = [
+    Rule(
+        "identity:get_user",
+        "rule:admin_required or user_id:%(target.user.id)s",
+        "GET /v3/users/{user_id}",
+    ),
+    Rule("identity:list_users", "rule:admin_required", "GET /v3/users"),
+    Rule("identity:create_user", "rule:admin_required", "POST /v3/users"),
+    Rule("identity:update_user", "rule:admin_required", "PATCH /v3/users/{user_id}"),
+    Rule("identity:delete_user", "rule:admin_required", "DELETE /v3/users/{user_id}"),
+]
+
+
+class User(HasExtra, Base):
+    """One user."""
+
+    __tablename__ = "users"
+    __table_args__ = (UniqueConstraint("domain_id", "name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_hex_id)
+    domain_id: Mapped[str] = mapped_column(ForeignKey("domains.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    enabled: Mapped[bool] = mapped_column(default=True)
+    default_project_id: Mapped[str | None] = mapped_column(index=True)
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+PasswordText = Annotated[str, StringConstraints(max_length=MAX_LENGTH)]
+
+
+class UserChange(Wish):
+    """What may be said of a user."""
+
+    name: Name255 = ""
+    domain_id: Identifier | None = None
+    enabled: bool = True
+    default_project_id: Identifier | None = None
+    password: PasswordText | None = Field(default=None, repr=False)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class UserWish(UserChange):
+    """A user to be made."""
+
+    name: Name255
+
+
+class NewUser(BaseModel):
+    """Body of a create."""
+
+    model_config = ConfigDict(extra="forbid")
+    user: UserWish
+
+
+class ChangedUser(BaseModel):
+    """Body of an update."""
+
+    model_config = ConfigDict(extra="forbid")
+    user: UserChange
+
+
+class PasswordPair(BaseModel):
+    """The old and the new password."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    original_password: str = Field(repr=False)
+    password: PasswordText = Field(repr=False)
+
+
+class ChangedPassword(BaseModel):
+    """Body of ``POST /v3/users/{user_id}/password``."""
+
+    model_config = ConfigDict(extra="forbid")
+    user: PasswordPair
+
+
+LISTING = Listing(
+    id=User.id,
+    columns={
+        "id": User.id,
+        "name": User.name,
+        "domain_id": User.domain_id,
+        "enabled": User.enabled,
+        "default_project_id": User.default_project_id,
+    },
+    parsers={"enabled": boolean},
+    default_sort=[SortKey("name")],
+    maximum=MAXIMUM_ROWS,
+)
+
+
+def wire(call: Call, user: User) -> dict[str, Any]:
+    """The user as the API shows it."""
+    shown = {
+        **user.extra,
+        "id": user.id,
+        "name": user.name,
+        "domain_id": user.domain_id,
+        "enabled": user.enabled,
+        "password_expires_at": None,
+        "options": user.options,
+        "links": {"self": link(call, f"/users/{user.id}")},
+    }
+    if user.default_project_id is not None:
+        shown["default_project_id"] = user.default_project_id
+    return shown
+
+
+def list_users(call: Call) -> dict[str, Any]:
+    """All users; filters name, domain_id, enabled."""
+    return page(call, LISTING, select(User), "users", wire)
+
+
+def show_user(call: Call, user_id: str) -> dict[str, Any]:
+    """One user."""
+    call.enforce("identity:get_user", {"target.user.id": user_id})
+    return {"user": wire(call, load(call.session, User, "user", user_id))}
+
+
+def create_user(call: Call, body: NewUser) -> dict[str, Any]:
+    """Make a user."""
+    wish = body.user
+    domain_id = wish.domain_id or call.caller.scope.domain_id or DEFAULT_DOMAIN
+    load(call.session, Domain, "domain", domain_id)
+    _require_free_name(call.session, domain_id, wish.name)
+    user = User(
+        id=new_hex_id(),
+        domain_id=domain_id,
+        name=wish.name,
+        enabled=wish.enabled,
+        default_project_id=wish.default_project_id,
+        options=merged_options({}, wish.options, OPTIONS),
+        extra={},
+    )
+    keep_extra(user, wish)
+    call.session.add(user)
+    call.session.flush()
+    if wish.password is not None:
+        set_password(call.session, user.id, wish.password, call.now)
+    call.audit("create", "user", user.id)
+    return {"user": wire(call, user)}
+
+
+def update_user(call: Call, user_id: str, body: ChangedUser) -> dict[str, Any]:
+    """Change a user; a new password or disabling voids their tokens."""
+    wish = body.user
+    user = load(call.session, User, "user", user_id)
+    require_same(wish, domain_id=user.domain_id)
+    said = wish.said("name", "enabled", "default_project_id")
+    if said.get("name", user.name) != user.name:
+        _require_free_name(call.session, user.domain_id, wish.name)
+    if user.enabled and said.get("enabled") is False:
+        revoke(call.session, call.now, user_id=user.id)
+    for key, value in said.items():
+        setattr(user, key, value)
+    if "options" in wish.model_fields_set:
+        user.options = merged_options(user.options, wish.options, OPTIONS)
+    keep_extra(user, wish)
+    if wish.password is not None:
+        set_password(call.session, user.id, wish.password, call.now)
+        revoke(call.session, call.now, user_id=user.id)
+    call.session.flush()
+    call.audit("update", "user", user.id)
+    return {"user": wire(call, user)}
+
+
+def delete_user(call: Call, user_id: str) -> Reply:
+    """Remove a user with their assignments; void their tokens."""
+    user = load(call.session, User, "user", user_id)
+    revoke(call.session, call.now, user_id=user.id)
+    call.session.delete(user)
+    call.audit("delete", "user", user_id)
+    return Reply(status=204)
+
+
+def change_password(call: Call, user_id: str, body: ChangedPassword) -> Reply:
+    """Let a user change their own password, proving that they know the old one. No token needed.
+
+    Hashing is done outside the write transaction, so that guessing here delays no writer.
+    """
+    user = call.session.get(User, user_id)
+    kept = call.session.get(Password, user_id)
+    right = matches(body.user.original_password, kept.hash if kept else None)
+    if user is None or kept is None or not right or not user.enabled:
+        raise NotAuthenticated("The request you have made requires authentication.")
+    if user.options.get("lock_password"):
+        raise Forbidden(f"The password of user {user_id} is locked; ask an administrator.")
+    fresh = hashed(body.user.password)
+    with call.store.write() as session:
+        call.session = session
+        changed = session.scalar(
+            update(Password)
+            .where(Password.user_id == user_id, Password.hash == kept.hash)
+            .values(hash=fresh, changed_at=call.now)
+            .returning(Password.user_id)
+        )
+        if changed is None:
+            raise Conflict(f"The password of user {user_id} was changed meanwhile; try again.")
+        revoke(session, call.now, user_id=user_id)
+        call.audit("change_password", "user", user_id)
+    return Reply(status=204)
+
+
+def set_password(session: Session, user_id: str, password: str, now: datetime) -> None:
+    """Store the hash of a new password."""
+    session.merge(Password(user_id=user_id, hash=hashed(password), changed_at=now))
+
+
+def _require_free_name(session: Session, domain_id: str, name: str) -> None:
+    lock(session, "identity", "user", domain_id)
+    taken = select(User.id).where(User.domain_id == domain_id, User.name == name)
+    if session.scalar(taken) is not None:
+        raise Conflict(
+            f"Conflict occurred attempting to store user - Duplicate entry found with name {name} "
+            f"at domain ID {domain_id}."
+        )
+
+
+ROUTES = Routes(VERSION)
+add_read(ROUTES, "/users", list_users, policy="identity:list_users")
+add_read(ROUTES, "/users/{user_id}", show_user, policy="logged_in")
+ROUTES.add("POST", "/users", create_user, policy="identity:create_user", status=201)
+ROUTES.add("PATCH", "/users/{user_id}", update_user, policy="identity:update_user")
+ROUTES.add("DELETE", "/users/{user_id}", delete_user, policy="identity:delete_user")
+ROUTES.add("POST", "/users/{user_id}/password", change_password, policy=None, writes=False)
