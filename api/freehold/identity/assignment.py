@@ -31,6 +31,17 @@ class Grant:
     inherited: bool = False
 
     @property
+    def path(self) -> str:
+        """Where the API keeps it, below ``/identity/v3``."""
+        target = "/system"
+        if self.project_id or self.domain_id:
+            kind = "projects" if self.project_id else "domains"
+            target = f"/{kind}/{self.project_id or self.domain_id}"
+        holder = f"users/{self.user_id}" if self.user_id else f"groups/{self.group_id}"
+        path = f"{target}/{holder}/roles/{self.role_id}"
+        return f"/OS-INHERIT{path}/inherited_to_projects" if self.inherited else path
+
+    @property
     def key(self) -> str:
         """The primary key, so that the same assignment cannot exist twice."""
         holder = f"user:{self.user_id}" if self.user_id else f"group:{self.group_id}"
@@ -66,6 +77,19 @@ class Assignment(Base):
     )
     system: Mapped[bool] = mapped_column(default=False)
     inherited: Mapped[bool] = mapped_column(default=False)
+
+
+def granted(row: Assignment) -> Grant:
+    """The row as a value."""
+    return Grant(
+        row.role_id,
+        row.user_id,
+        row.group_id,
+        row.project_id,
+        row.domain_id,
+        row.system,
+        row.inherited,
+    )
 
 
 def grant(session: Session, wanted: Grant) -> bool:

@@ -16,7 +16,7 @@ from freehold.identity.assignment import Assignment, held_by
 from freehold.identity.catalog import catalog
 from freehold.identity.collection import add_read, link, load, page
 from freehold.identity.domain import Domain
-from freehold.identity.project import Project
+from freehold.identity.project import Project, descendants
 from freehold.identity.user import User
 from freehold.identity.version import VERSION
 
@@ -47,19 +47,9 @@ def open_to(session: Session, user_id: str) -> ColumnElement[bool]:
             held_by(user_id), Assignment.project_id.is_not(None), Assignment.inherited.is_(True)
         )
     ).all()
-    if below := _below(session, [root for root in roots if root]):
+    if below := descendants(session, [root for root in roots if root]):
         conditions.append(Project.id.in_(below))
     return or_(*conditions)
-
-
-def _below(session: Session, project_ids: list[str]) -> set[str]:
-    reached: set[str] = set()
-    level = set(project_ids)
-    while level:
-        children = select(Project.id).where(Project.parent_id.in_(level))
-        level = set(session.scalars(children)) - reached
-        reached |= level
-    return reached
 
 
 def _projects(call: Call, user_id: str, listing: Listing, *, usable: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -294,6 +295,17 @@ def ancestors(session: Session, project: Project) -> list[Project]:
         current = session.get_one(Project, current.parent_id)
         above.append(current)
     return above
+
+
+def descendants(session: Session, project_ids: Iterable[str]) -> set[str]:
+    """Ids of the projects below these; a query a level."""
+    reached: set[str] = set()
+    level = set(project_ids)
+    while level:
+        children = select(Project.id).where(Project.parent_id.in_(level))
+        level = set(session.scalars(children)) - reached
+        reached |= level
+    return reached
 
 
 def _parents_as_ids(session: Session, project: Project) -> dict[str, Any]:
