@@ -1,0 +1,129 @@
+"""The table of servers, and finding one as a caller may see it.
+
+A row holds what is wanted; what is comes from the host's results (``jobs.Converged``). The flavor
+and the key are kept as they were when the server was made, so that changing or deleting them
+changes no server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from freehold.errors import NotFound
+from freehold.http import Call
+from freehold.jobs import Converged
+from freehold.store import Base, new_id
+
+POWER_ON, POWER_OFF = "on", "off"
+REBOOT_SOFT, REBOOT_HARD = "soft", "hard"
+
+
+class ServerTag(Base):
+    """One tag of one server."""
+
+    __tablename__ = "server_tags"
+
+    server_id: Mapped[str] = mapped_column(
+        ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True
+    )
+    tag: Mapped[str] = mapped_column(primary_key=True, index=True)
+
+
+class Server(Converged, Base):
+    """One server.
+
+    Attributes:
+        host: Name of the host it was placed on; None when placement found none.
+        availability_zone: The zone that was asked for (it stays pinned there), None for any.
+        flavor: ``name``, ``ephemeral_gib``, ``swap_mib``, ``extra_specs`` at creation; what sums
+            are made of stands in columns.
+        power: What is wanted: ``on`` or ``off``.
+        boot_serial: Grows with every request to start or reboot (docs/reference/documents.md).
+        booted_serial: The ``boot_serial`` that a host has answered for with the domain running
+            and its ports bound; 0 until the server was ACTIVE for the first time.
+        reboot: How the boot that is wanted was asked for: ``soft``, ``hard``, or None for a start.
+        locked_by: ``owner``, ``admin`` or None.
+        random_seed: Base64, goes to the config drive; kept so that the drive can be made again.
+    """
+
+    __tablename__ = "servers"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    project_id: Mapped[str] = mapped_column(index=True)
+    user_id: Mapped[str]
+    name: Mapped[str]
+    description: Mapped[str | None]
+    hostname: Mapped[str]
+    host: Mapped[str | None] = mapped_column(ForeignKey("hosts.name"), index=True)
+    availability_zone: Mapped[str | None]
+    image_id: Mapped[str] = mapped_column(index=True)
+    flavor_id: Mapped[str]
+    flavor: Mapped[dict[str, Any]]
+    vcpus: Mapped[int]
+    memory_mib: Mapped[int]
+    root_gib: Mapped[int]
+    key_name: Mapped[str | None]
+    key: Mapped[dict[str, Any] | None]
+    user_data: Mapped[str | None] = mapped_column(deferred=True)
+    random_seed: Mapped[str] = mapped_column(deferred=True)
+    meta: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    access_ip_v4: Mapped[str | None]
+    access_ip_v6: Mapped[str | None]
+    disk_config: Mapped[str] = mapped_column(default="MANUAL")
+    reservation_id: Mapped[str] = mapped_column(index=True)
+    launch_index: Mapped[int] = mapped_column(default=0)
+    power: Mapped[str] = mapped_column(default=POWER_ON)
+    boot_serial: Mapped[int] = mapped_column(default=1)
+    booted_serial: Mapped[int] = mapped_column(default=0)
+    reboot: Mapped[str | None] = mapped_column(default=None)
+    locked_by: Mapped[str | None] = mapped_column(default=None)
+    locked_reason: Mapped[str | None] = mapped_column(default=None)
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    updated_at: Mapped[datetime] = mapped_column(index=True)
+    launched_at: Mapped[datetime | None] = mapped_column(default=None)
+
+    tag_rows: Mapped[list[ServerTag]] = relationship(
+        lazy="selectin",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+        order_by=ServerTag.tag,
+    )
+
+    @property
+    def tags(self) -> list[str]:
+        """Its tags in order."""
+        return [row.tag for row in self.tag_rows]
+
+    @property
+    def instance_name(self) -> str:
+        """The domain's name on its host; nothing that a tenant wrote."""
+        return f"fh-{self.id}"
+
+    @property
+    def policy_target(self) -> Mapping[str, Any]:
+        """What policy rules about it look at."""
+        return {"project_id": self.project_id, "user_id": self.user_id}
+
+
+def find_server(call: Call, server_id: str, rule: str) -> Server:
+    """The server, if the caller may do ``rule`` on it; locked against others when the call writes.
+
+    Raises:
+        NotFound: There is none that the caller may know of: one of another project is answered
+            exactly like an unknown id.
+        Forbidden: It is in the caller's project, but policy says no.
+    """
+    writes = call.request.method not in ("GET", "HEAD")
+    server = call.session.get(Server, server_id, with_for_update=writes or None)
+    hidden = server is not None and (
+        server.project_id != call.caller.project_id and not call.may(rule, server.policy_target)
+    )
+    if server is None or hidden:
+        raise NotFound(f"Instance {server_id} could not be found.")
+    call.enforce(rule, server.policy_target)
+    return server

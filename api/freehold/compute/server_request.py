@@ -1,0 +1,228 @@
+"""What a tenant may write when making or changing a server, by microversion.
+
+One model names every field there ever was; a table says from and up to which microversion each is
+known. A field outside its time is refused like an unknown one, as nova's schemas do.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import unicodedata
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from freehold.errors import BadRequest
+from freehold.http import Call
+
+MAX_USER_DATA = 65535
+MAX_COUNT = 1000
+HOSTNAME = re.compile(r"^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$")
+FQDN = re.compile(r"^[a-zA-Z0-9._-]*$")
+
+
+def _is_printable(char: str) -> bool:
+    category = unicodedata.category(char)
+    return not category.startswith("C") and (not category.startswith("Z") or category == "Zs")
+
+
+def printable(text: str) -> str:
+    """Refuse control characters (tabs and line ends among them), NUL and half surrogates."""
+    if not all(map(_is_printable, text)):
+        raise ValueError("must consist of printable characters")
+    return text
+
+
+def _trimmed(text: str) -> str:
+    if text != text.strip():
+        raise ValueError("must not start or end with whitespace")
+    return printable(text)
+
+
+def _data(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain the character NUL")
+    return text
+
+
+def _base64(text: str) -> str:
+    try:
+        base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("must be base64") from error
+    return text
+
+
+def _user_data(text: str) -> str:
+    # Clients wrap base64 at 76 columns; the drive gets it in one piece.
+    return _base64("".join(text.split()))
+
+
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_trimmed)]
+Description = Annotated[str, Field(max_length=255), AfterValidator(printable)]
+MetaKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9\-_:. ]{1,255}$")]
+MetaValue = Annotated[str, Field(max_length=255), AfterValidator(_data)]
+Metadata = dict[MetaKey, MetaValue]
+Tag = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^,/]*$"), AfterValidator(_data)]
+DiskConfig = Literal["AUTO", "MANUAL"]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+
+class NetworkWish(_Body):
+    """One entry of ``networks``: a network, perhaps with an address, or a port."""
+
+    uuid: UUID = Field(default=None)
+    port: UUID | None = None
+    fixed_ip: IPv4Address | IPv6Address = Field(default=None)
+    tag: Tag = Field(default=None)
+
+
+class GroupName(_Body):
+    """One entry of ``security_groups``: a name or an id."""
+
+    name: Name = Field(default=None)
+
+
+class Personality(_Body):
+    """One injected file, known until 2.56."""
+
+    path: str
+    contents: Annotated[str, AfterValidator(_base64)]
+
+
+class ServerWish(_Body):
+    """Body of ``POST /servers`` below ``server``. A field that is not nullable has no None."""
+
+    name: Name
+    imageRef: str = Field(default="", max_length=255)  # noqa: N815
+    flavorRef: str | int  # noqa: N815
+    adminPass: str = Field(default=None)  # noqa: N815
+    metadata: Metadata = Field(default_factory=dict)
+    networks: list[NetworkWish] | Literal["auto", "none"] = Field(default=None)
+    disk_config: DiskConfig = Field(default="MANUAL", alias="OS-DCF:diskConfig")
+    accessIPv4: IPv4Address = Field(default=None)  # noqa: N815
+    accessIPv6: IPv6Address = Field(default=None)  # noqa: N815
+    personality: list[Personality] = Field(default_factory=list)
+    availability_zone: Name = Field(default=None)
+    block_device_mapping: list[dict[str, Any]] = Field(default_factory=list)
+    block_device_mapping_v2: list[dict[str, Any]] = Field(default_factory=list)
+    config_drive: bool = False
+    key_name: Name = Field(default=None)
+    min_count: int = Field(default=1, ge=1, le=MAX_COUNT)
+    max_count: int = Field(default=None, ge=1, le=MAX_COUNT)
+    return_reservation_id: bool = False
+    security_groups: list[GroupName] = Field(default=None)
+    user_data: Annotated[str, Field(max_length=MAX_USER_DATA), AfterValidator(_user_data)] = Field(
+        default=None
+    )
+    description: Description | None = None
+    tags: list[Tag] = Field(default_factory=list, max_length=50)
+    trusted_image_certificates: list[str] | None = None
+    host: str = Field(default=None, pattern=FQDN.pattern, min_length=1, max_length=255)
+    hypervisor_hostname: str = Field(
+        default=None, pattern=FQDN.pattern, min_length=1, max_length=255
+    )
+    hostname: str = Field(default=None, min_length=1, max_length=255)
+
+
+class CreateBody(_Body):
+    """Body of ``POST /servers``."""
+
+    server: ServerWish
+    hints: dict[str, Any] = Field(default_factory=dict, alias="os:scheduler_hints")
+    old_hints: dict[str, Any] = Field(default_factory=dict, alias="OS-SCH-HNT:scheduler_hints")
+
+
+class ServerChange(_Body):
+    """Body of ``PUT /servers/{id}`` below ``server``."""
+
+    name: Name = Field(default=None)
+    disk_config: DiskConfig = Field(default=None, alias="OS-DCF:diskConfig")
+    accessIPv4: IPv4Address = Field(default=None)  # noqa: N815
+    accessIPv6: IPv6Address = Field(default=None)  # noqa: N815
+    description: Description | None = None
+    hostname: str = Field(default=None, min_length=1, max_length=255)
+
+
+class ChangeBody(_Body):
+    """Body of ``PUT /servers/{id}``."""
+
+    server: ServerChange
+
+
+SINCE = {
+    "description": "2.19",
+    "tags": "2.52",
+    "trusted_image_certificates": "2.63",
+    "host": "2.74",
+    "hypervisor_hostname": "2.74",
+    "hostname": "2.90",
+}
+GONE_IN = {"personality": "2.57"}
+
+
+def check_version(call: Call, wish: ServerWish | ServerChange) -> None:
+    """Refuse (BadRequest) fields that the negotiated microversion does not know."""
+    for name in sorted(wish.model_fields_set):
+        since, gone_in = SINCE.get(name), GONE_IN.get(name)
+        if (since and not call.at_least(since)) or (gone_in and call.at_least(gone_in)):
+            raise BadRequest(
+                f"Invalid input for field/attribute server. Additional properties are not allowed "
+                f"({name!r} was unexpected in microversion {call.microversion})."
+            )
+    if wish.hostname is not None:
+        _check_hostname(call, wish.hostname)
+    if isinstance(wish, ServerWish):
+        _check_networks(call, wish)
+
+
+def _check_hostname(call: Call, hostname: str) -> None:
+    # 2.94 lets a server have a fully qualified name.
+    fits = FQDN.match(hostname) if call.at_least("2.94") else HOSTNAME.match(hostname)
+    if not fits or (len(hostname) > 63 and not call.at_least("2.94")):
+        raise BadRequest(
+            "Invalid input for field/attribute hostname: letters, digits and hyphens, 2 to 63 of "
+            "them (from microversion 2.94 also dots, up to 255)."
+        )
+
+
+def _check_networks(call: Call, wish: ServerWish) -> None:
+    named = "networks" in wish.model_fields_set
+    if call.at_least("2.37") and not named:
+        raise BadRequest(
+            "Invalid input for field/attribute server. 'networks' is a required property; 'auto' "
+            "takes the project's network, 'none' makes a server without one."
+        )
+    if not named:
+        return
+    if isinstance(wish.networks, str):
+        if not call.at_least("2.37"):
+            raise BadRequest("Invalid input for field/attribute networks: not a list.")
+        return
+    tags_known = call.at_least("2.42") or (call.at_least("2.32") and not call.at_least("2.37"))
+    if not tags_known and any("tag" in entry.model_fields_set for entry in wish.networks):
+        raise BadRequest(
+            "Invalid input for field/attribute networks. Additional properties are not allowed "
+            f"('tag' was unexpected in microversion {call.microversion})."
+        )
+
+
+def boots_from_image(mapping: Mapping[str, Any], image_id: str) -> bool:
+    """Whether a block device mapping only says again that the disk is made of ``imageRef``.
+
+    The ``openstack`` command always sends that one; anything else needs volumes.
+    """
+    return (
+        str(mapping.get("uuid")) == image_id
+        and mapping.get("source_type") == "image"
+        and mapping.get("destination_type", "local") == "local"
+        and str(mapping.get("boot_index", 0)) == "0"
+    )

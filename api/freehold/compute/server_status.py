@@ -1,0 +1,223 @@
+"""A server's status: computed from what is wanted and what was found, never remembered apart.
+
+Twice the same decision: ``state_of`` for one row in Python, ``vm_state_sql`` and ``task_state_sql``
+for filters and sorting in the database. A test walks the whole table of cases and proves that they
+agree. The words are nova's (API guide, "Server concepts").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, literal, null, or_
+
+from freehold.compute.server import Server
+
+STATUSES = {
+    ("active", None): "ACTIVE",
+    ("active", "rebooting"): "REBOOT",
+    ("active", "rebooting_hard"): "HARD_REBOOT",
+    ("building", None): "BUILD",
+    ("stopped", None): "SHUTOFF",
+    ("paused", None): "PAUSED",
+    ("error", None): "ERROR",
+    ("deleted", None): "DELETED",
+}
+"""(vm_state, task_state) → status; a task that is not named leaves the vm_state's own status."""
+
+OTHER_STATUSES = frozenset(
+    [
+        "MIGRATING",
+        "PASSWORD",
+        "REBUILD",
+        "RESCUE",
+        "RESIZE",
+        "REVERT_RESIZE",
+        "SHELVED",
+        "SHELVED_OFFLOADED",
+        "SOFT_DELETED",
+        "SUSPENDED",
+        "VERIFY_RESIZE",
+    ]
+)
+"""Statuses that the API knows and no server of this cloud has yet."""
+
+WITH_PROGRESS = frozenset({"ACTIVE", "BUILD"})
+WITH_FAULT = frozenset({"ERROR", "DELETED"})
+
+POWER_STATES = {"on": 1, "paused": 3, "off": 4, "crashed": 6}
+"""What a host found → nova's number; anything else is 0, "no state"."""
+
+RESTING = {"on": "active", "paused": "paused"}
+"""What a host found → vm_state, when nothing else is wanted; anything not named is stopped."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a status depends on.
+
+    Attributes:
+        placed: It has a host.
+        booted: The wanted ``boot_serial`` has been answered for.
+        ever_booted: Any has.
+        found_power: What the host last found, None before it looked.
+    """
+
+    placed: bool
+    power: str
+    reboot: str | None
+    booted: bool
+    ever_booted: bool
+    settled: bool
+    removed: bool
+    failed: bool
+    found_power: str | None
+
+
+@dataclass(frozen=True)
+class State:
+    """What tenants see."""
+
+    vm_state: str
+    task_state: str | None
+    power_state: int
+
+    @property
+    def status(self) -> str:
+        """The API's one word."""
+        own = STATUSES[(self.vm_state, None)]
+        return STATUSES.get((self.vm_state, self.task_state), own)
+
+
+def facts_of(server: Server) -> Facts:
+    """A row's facts."""
+    return Facts(
+        placed=server.host is not None,
+        power=server.power,
+        reboot=server.reboot,
+        booted=server.booted_serial >= server.boot_serial,
+        ever_booted=server.booted_serial > 0,
+        settled=server.settled,
+        removed=server.removed,
+        failed=server.fault is not None,
+        found_power=server.found.get("power"),
+    )
+
+
+def state_of(facts: Facts) -> State:
+    """Decide what a server is, the first rule that fits:
+
+    removed → deleting; answered with a fault → error; never booted and unanswered → building; a
+    boot that is wanted → starting or rebooting; off wanted but running → stopping; else what was
+    found.
+    """
+    power_state = POWER_STATES.get(facts.found_power or "", 0)
+    return State(_vm_state(facts), _task_state(facts), power_state)
+
+
+def state(server: Server) -> State:
+    """The state of a row."""
+    return state_of(facts_of(server))
+
+
+def _vm_state(facts: Facts) -> str:
+    resting = RESTING.get(facts.found_power or "", "stopped")
+    if facts.removed:
+        if facts.failed:
+            return "error"
+        return resting if facts.ever_booted else "building"
+    if facts.settled:
+        return "error" if facts.failed else resting
+    if not facts.ever_booted:
+        return "building"
+    if facts.power == "on" and not facts.booted:
+        return "active" if facts.reboot else "stopped"
+    return resting
+
+
+def _task_state(facts: Facts) -> str | None:
+    if facts.removed:
+        return "deleting"
+    if facts.settled:
+        return None
+    if not facts.ever_booted:
+        return "spawning" if facts.placed else "scheduling"
+    if facts.power == "on" and not facts.booted:
+        return {"soft": "rebooting", "hard": "rebooting_hard"}.get(
+            facts.reboot or "", "powering-on"
+        )
+    if facts.power == "off" and facts.found_power == "on":
+        return "powering-off"
+    return None
+
+
+def _failed_sql() -> ColumnElement[bool]:
+    # A JSON column holds None as JSON's null on some paths, so ask for a member, not for NULL.
+    return Server.fault["code"].as_string().is_not(None)
+
+
+def _found_sql() -> ColumnElement[str]:
+    return Server.found["power"].as_string()
+
+
+def vm_state_sql() -> ColumnElement[str]:
+    """``state_of(...).vm_state`` in the database."""
+    failed, settled = _failed_sql(), ~Server.unsettled()
+    ever_booted = Server.booted_serial > 0
+    resting = case(
+        *((_found_sql() == found, word) for found, word in RESTING.items()), else_="stopped"
+    )
+    booting = and_(Server.power == "on", Server.booted_serial < Server.boot_serial)
+    return case(
+        (and_(or_(Server.removed, settled), failed), "error"),
+        (and_(Server.removed, ~ever_booted), "building"),
+        (or_(Server.removed, settled), resting),
+        (~ever_booted, "building"),
+        (and_(booting, Server.reboot.is_not(None)), "active"),
+        (booting, "stopped"),
+        else_=resting,
+    )
+
+
+def task_state_sql() -> ColumnElement[Any]:
+    """``state_of(...).task_state`` in the database."""
+    booting = and_(Server.power == "on", Server.booted_serial < Server.boot_serial)
+    return case(
+        (Server.removed, literal("deleting")),
+        (~Server.unsettled(), null()),
+        (and_(Server.booted_serial <= 0, Server.host.is_(None)), "scheduling"),
+        (Server.booted_serial <= 0, "spawning"),
+        (and_(booting, Server.reboot == "soft"), "rebooting"),
+        (and_(booting, Server.reboot == "hard"), "rebooting_hard"),
+        (booting, "powering-on"),
+        (and_(Server.power == "off", _found_sql() == "on"), "powering-off"),
+        else_=null(),
+    )
+
+
+def power_state_sql() -> ColumnElement[int]:
+    """``state_of(...).power_state`` in the database."""
+    return case(
+        *((_found_sql() == found, number) for found, number in POWER_STATES.items()), else_=0
+    )
+
+
+def has_status(statuses: list[str]) -> ColumnElement[bool] | None:
+    """SQL condition: servers that show one of these; None when no such status exists."""
+    known = {*STATUSES.values(), *OTHER_STATUSES}
+    wanted = [status for status in statuses if status in known]
+    if not wanted:
+        return None
+    vm_state, task = vm_state_sql(), task_state_sql()
+    named = {(vm, task_state) for vm, task_state in STATUSES if task_state}
+    conditions: list[ColumnElement[bool]] = [literal(False)]
+    for (vm, task_state), status in STATUSES.items():
+        if status not in wanted:
+            continue
+        if task_state is not None:
+            conditions.append(and_(vm_state == vm, task == task_state))
+            continue
+        others = [other for of_vm, other in named if of_vm == vm]
+        conditions.append(and_(vm_state == vm, or_(task.is_(None), task.not_in(others))))
+    return or_(*conditions)

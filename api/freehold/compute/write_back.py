@@ -1,0 +1,160 @@
+"""What a host's run found goes into rows; what failed or is late becomes a fault that speaks."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from freehold.compute import instance_action
+from freehold.compute.server import POWER_ON, Server
+from freehold.config import Config
+from freehold.hosts import write_facts
+from freehold.jobs import Entry, Fault, Result, settle
+from freehold.network import ports_bound, unplug
+
+TIMED_OUT = "TIMED_OUT"
+
+
+def write_back(session: Session, name: str, result: Result, now: datetime) -> bool:
+    """Write one host's result; True when all that it was about is settled.
+
+    A server counts as settled here when this result settled it or when it has been asked for
+    something newer since (then the target is due anyway).
+    """
+    write_facts(session, name, result.facts, now)
+    entries = result.of("server")
+    servers = session.scalars(
+        select(Server)
+        .where(Server.host == name, Server.id.in_(entries))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    unmade = _image_faults(result, now)
+    bound: dict[str, bool] = {}
+    everything_settled = True
+    for server in servers:
+        entry = entries[server.id]
+        bound |= {port: bool(seen.get("bound")) for port, seen in _ports(entry).items()}
+        before = (server.satisfied, server.fault, server.found)
+        is_newer = server.generation != entry.generation
+        settle(server, entry, now)
+        if not server.settled and server.image_id in unmade and server.booted_serial == 0:
+            _blame_image(server, unmade[server.image_id])
+        if before != (server.satisfied, server.fault, server.found):
+            server.updated_at = now
+        everything_settled &= server.settled or is_newer
+        if server.settled and not is_newer:
+            _settled(session, server, entry, now)
+    if bound:
+        ports_bound(session, bound, now)
+    return everything_settled
+
+
+def _ports(entry: Entry) -> dict[str, dict[str, object]]:
+    return dict(entry.found.get("ports", {}))
+
+
+def _image_faults(result: Result, now: datetime) -> dict[str, Fault]:
+    """Why images could not be put on the host, by image."""
+    return {
+        id_: Fault(
+            code=entry.error.code, message=entry.error.message, at=now, retry=entry.error.retry
+        )
+        for id_, entry in result.of("image").items()
+        if entry.outcome == "failed" and entry.error is not None
+    }
+
+
+def _blame_image(server: Server, fault: Fault) -> None:
+    """A server that waits for an image shows why the image is not there.
+
+    When trying again cannot help, the server is given up now; else the message waits with it, for
+    its deadline.
+    """
+    if server.removed:
+        return
+    server.fault = fault.model_dump(mode="json")
+    if fault.retry != "later":
+        server.satisfied, server.deadline = server.generation, None
+
+
+def _settled(session: Session, server: Server, entry: Entry, now: datetime) -> None:
+    problem = server.fault["message"] if server.fault else None
+    instance_action.finish(session, [server.id], now, problem)
+    if server.fault:
+        return
+    if server.removed:
+        unplug(session, server.id, now)
+        session.delete(server)
+        return
+    if server.power == POWER_ON and server.booted_serial < server.boot_serial:
+        server.booted_serial = server.boot_serial
+        server.launched_at = server.launched_at or now
+
+
+def run_failed(session: Session, name: str, fault: Fault, now: datetime, *, config: Config) -> None:
+    """A whole run failed (host unreachable, playbook error).
+
+    Servers that have time left wait for the next try and keep the reason for their deadline; the
+    others are given up.
+    """
+    waiting = session.scalars(
+        select(Server).where(Server.host == name, Server.unsettled()).with_for_update()
+    ).all()
+    for server in waiting:
+        is_late = server.deadline is not None and server.deadline < now
+        if is_late:
+            _give_up(session, server, now, config, fault.message)
+        elif not server.removed:
+            server.fault = fault.model_dump(mode="json")
+
+
+def expire(session: Session, now: datetime, *, config: Config) -> None:
+    """Give a fault to every server whose time is over, whatever its host does."""
+    overdue = session.scalars(select(Server).where(Server.overdue(now)).with_for_update()).all()
+    for server in overdue:
+        heard = server.fault["message"] if server.fault else None
+        _give_up(session, server, now, config, heard)
+
+
+def _give_up(
+    session: Session, server: Server, now: datetime, config: Config, heard: str | None
+) -> None:
+    """Give an overdue server its fault.
+
+    One that is being deleted keeps being deleted: it shows the fault and gets a new deadline.
+    """
+    server.updated_at = now
+    if server.removed:
+        if server.fault is None or server.fault["code"] != TIMED_OUT:
+            server.fault = _late(server, now, config, heard).model_dump(mode="json")
+        server.deadline = now + timedelta(seconds=config.build_time_limit_s)
+        return
+    fault = _late(server, now, config, heard)
+    server.fault = fault.model_dump(mode="json")
+    server.satisfied, server.deadline = server.generation, None
+    instance_action.finish(session, [server.id], now, fault.message)
+
+
+def _late(server: Server, now: datetime, config: Config, heard: str | None) -> Fault:
+    """What was not reached, where, the last thing heard of it, and what to do."""
+    if server.removed:
+        wish, advice = "deleted", "mend the host: the deletion goes on by itself"
+    elif server.booted_serial == 0:
+        wish, advice = "built", "delete it and create it again, or reboot it hard to try again"
+    else:
+        verb = "running" if server.power == POWER_ON else "stopped"
+        wish, advice = verb, "reboot it hard to try again"
+    last = f" The last problem was: {heard}" if heard else ""
+    return Fault(
+        code=TIMED_OUT,
+        message=(
+            f"Server {server.id} was not {wish} on host {server.host} within "
+            f"{config.build_time_limit_s} s.{last} Look at the host's jobs (freehold job list), "
+            f"then {advice}."
+        ),
+        at=now,
+        retry="later",
+    )
