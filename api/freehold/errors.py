@@ -93,7 +93,7 @@ class Conflict(FreeholdError):
 
 
 class QuotaExceeded(FreeholdError):
-    """The project's quota would be exceeded. Compute and volume say 403, network 409, image 413."""
+    """The project's quota would be exceeded. Compute says 403, network 409, image and volume 413."""
 
     code = "QUOTA_EXCEEDED"
     kind = "OverQuota"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import html
 import http.server
 import json
 import os
@@ -208,7 +209,7 @@ def _make(lab: Lab, image: Any, one: Any, two: Any, port_id: str) -> None:
     made = lab.converge([image], [one, two])
     assert [entry["steps"] for entry in made["resources"]] == [
         entry["steps"] for entry in planned["resources"]
-    ]
+    ], [entry["error"] for entry in made["resources"]]
     # Nobody told OVN of the port, so it cannot be bound.
     assert outcomes(made) == ["changed", "changed", "pending"], made
     assert powers(made) == ["on", "on"]
@@ -219,8 +220,8 @@ def _make(lab: Lab, image: Any, one: Any, two: Any, port_id: str) -> None:
     again = lab.converge([image], [one, two])
     assert outcomes(again) == ["unchanged", "unchanged", "pending"]
     assert not again["changed"]
-    description = lab.ask(f"virsh dumpxml fh-{one['id']} | grep '<title>'")
-    assert "{{ lookup('pipe', 'touch /tmp/freehold-template-ran') }} &lt;/title&gt;" in description
+    title = html.unescape(lab.ask(f"virsh dumpxml fh-{one['id']} | grep '<title>'"))
+    assert HOSTILE.replace("\u0001", "\ufffd") in title
     assert port_id in lab.ask("ovs-vsctl list interface")
     assert one["id"] not in json.dumps(lab.converge([], [two], scope="all")["resources"])
     assert {"type": "server", "id": one["id"]} in lab.converge([], [two], scope="all")["unknown"]

@@ -1,4 +1,4 @@
-"""What a tenant writes is data: a name that is a template runs nothing and arrives as it was written."""
+"""A name that is a template runs nothing and arrives as it was written: tenants give data."""
 
 from __future__ import annotations
 

@@ -55,7 +55,8 @@ def run(
     )
     if check and done.returncode != 0:
         raise AssertionError(
-            f"{' '.join(words)} ended with {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-4000:]}"
+            f"{' '.join(words)} ended with {done.returncode}\n"
+            f"{done.stdout[-6000:]}\n{done.stderr[-4000:]}"
         )
     return done
 
@@ -140,7 +141,7 @@ class Lab:
         return found
 
     def rows(self) -> dict[str, int]:
-        """Rows in every table that holds tenants' things (what only grows by design is left out)."""
+        """Rows in every table of tenants' things; tables that only grow are left out."""
         counted: dict[str, int] = json.loads(
             self.shell("control", f"python3 - <<'PY'\n{COUNT_ROWS}\nPY")
         )

@@ -128,6 +128,8 @@ def explain(problems: Sequence[dict[str, Any]]) -> str:
 
 def _routing(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, errors.FreeholdError):  # raised while the body was read
+        return _answer(request, error.__cause__)
     kinds = {404: errors.NotFound, 405: errors.MethodNotAllowed, 400: errors.BadRequest}
     kind = kinds.get(error.status_code, errors.BadRequest)
     messages = {404: "The resource could not be found.", 405: "This path has no such method."}

@@ -36,7 +36,7 @@ STATUS: dict[type[FreeholdError], int] = {
     errors.NoValidHost: 409,
     errors.LeaseLost: 409,
 }
-QUOTA_STATUS = {"network": 409, "image": 413}
+QUOTA_STATUS = {"network": 409, "image": 413, "volume": 413}
 COMPUTE_NAMES = {
     400: "badRequest",
     401: "unauthorized",
