@@ -55,20 +55,22 @@ def _child(parent: ET.Element, tag: str, text: str | None = None, **attributes: 
 
 
 def record_element(
-    server: Mapping[str, Any], traits: HostTraits, boot_serial: int | None
+    server: Mapping[str, Any], traits: HostTraits, boot_serial: int | None, namespace: str = ""
 ) -> ET.Element:
-    """What the next look must know of this one; kept in the domain's metadata."""
+    """What the next look must know of this one; kept in the domain's metadata.
+
+    Without a namespace it is as virDomainSetMetadata wants it, which adds the namespace itself.
+    """
     attributes = {
         "id": server["id"],
         "generation": str(server["generation"]),
+        "project": xml_line(server["project_id"]),
         "definition": definition_of(server, traits),
         "drive": drive_of(server),
     }
     if boot_serial is not None:
         attributes["boot_serial"] = str(boot_serial)
-    element = ET.Element(f"{{{NAMESPACE}}}server", attributes)
-    _child(element, f"{{{NAMESPACE}}}project", xml_text(server["project_id"]))
-    return element
+    return ET.Element(f"{namespace}server", attributes)
 
 
 def domain_xml(
@@ -89,7 +91,8 @@ def domain_xml(
         _child(domain, "title", title)
     if server["description"]:
         _child(domain, "description", xml_text(server["description"]))
-    _child(domain, "metadata").append(record_element(server, traits, boot_serial))
+    record = record_element(server, traits, boot_serial, f"{{{NAMESPACE}}}")
+    _child(domain, "metadata").append(record)
     _child(domain, "memory", str(server["flavor"]["memory_mib"]), unit="MiB")
     _child(domain, "vcpu", str(server["flavor"]["vcpus"]))
     _machine(domain, traits)
