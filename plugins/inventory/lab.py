@@ -100,6 +100,7 @@ class InventoryModule(BaseInventoryPlugin):
         for key, value in {
             "lab_machine_prefix": self.get_option("prefix"),
             "lab_state_dir": state_dir,
+            "lab_known_hosts": self._known_hosts(state_dir),
             "lab_management_network": f"{network.network_address}/26",
             "lab_computer_address": str(network[1]),
             "lab_external_network": str(outside),
@@ -116,6 +117,8 @@ class InventoryModule(BaseInventoryPlugin):
             "ansible_host": address,
             "ansible_user": "root",
             "ansible_ssh_private_key_file": os.path.join(state_dir, "id_ed25519"),
+            "ansible_host_key_checking": True,
+            "ansible_ssh_common_args": f"-o UserKnownHostsFile={self._known_hosts(state_dir)}",
             "ansible_python_interpreter": "/usr/bin/python3",
             "underlay_address": address,
             "lab_machine_nics": [],
@@ -125,6 +128,10 @@ class InventoryModule(BaseInventoryPlugin):
             about["lab_machine_nics"] = ["tun0", "ext0"]
         for key, value in about.items():
             self.inventory.set_variable(name, key, value)
+
+    def _known_hosts(self, state_dir):
+        """Each lab has a file of its own: a lab that is made anew has new keys."""
+        return os.path.join(state_dir, f"known_hosts-{self.get_option('prefix')}")
 
     def _host(self, name, groups):
         self.inventory.add_host(name)

@@ -49,14 +49,11 @@ def make(machine: Machine, delegated: bool) -> list[Path]:
         machine: Whose groups.
         delegated: Whether this process is in a group that systemd gave to it.
     """
-    if not delegated:
-        made = groups(machine)
-        for group in made:
-            group.mkdir(parents=True, exist_ok=True)
-    else:
-        made = _make_inside_own_group()
+    if delegated:
+        return _make_inside_own_group()
+    made = groups(machine)
     for group in made:
-        _offer_controllers(group.parent)
+        group.mkdir(parents=True, exist_ok=True)
     return made
 
 
@@ -68,10 +65,10 @@ def enter(made: list[Path]) -> None:
 
 def _make_inside_own_group() -> list[Path]:
     made = []
-    own = {}
+    own: dict[str, str] = {}
     for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        own[controllers.removeprefix("name=")] = path.removesuffix("/supervisor")
+        _, controllers, inner = line.split(":", 2)
+        own[controllers.removeprefix("name=")] = inner.removesuffix("/supervisor")
     for path, version_2, options in mounts():
         name = "" if version_2 else "systemd"
         # Of version 1 only systemd's own hierarchy is delegated for sure.
@@ -82,19 +79,19 @@ def _make_inside_own_group() -> list[Path]:
             (parent / child).mkdir(exist_ok=True)
         # A group of version 2 with children that have controllers holds no processes itself.
         enter([parent / "supervisor"])
+        _offer_controllers(parent)
         made.append(parent / "machine")
     return made
 
 
 def _offer_controllers(parent: Path) -> None:
     """Give the groups below the controllers of version 2, as far as the kernel lets us."""
-    for group in (parent.parent, parent):
-        available = group / "cgroup.controllers"
-        if not available.exists():
-            continue
-        for controller in set(available.read_text().split()) - UNUSED:
-            with contextlib.suppress(OSError):
-                (group / "cgroup.subtree_control").write_text(f"+{controller}")
+    available = parent / "cgroup.controllers"
+    if not available.exists():
+        return
+    for controller in available.read_text().split():
+        with contextlib.suppress(OSError):
+            (parent / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def processes(machine: Machine) -> set[int]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, ip_interface
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 LONGEST_LINK_NAME = 15  # IFNAMSIZ less the closing NUL, see netdevice(7)
-NICS = {"m": "host0", "u": "tun0", "x": "ext0"}  # management, underlay, external network
+MANAGEMENT_NIC = "host0"
 
 
 class LabError(Exception):
@@ -22,6 +22,7 @@ class Machine:
     name: str
     address: IPv4Interface
     lab: str
+    nics: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -31,7 +32,7 @@ class Machine:
     @property
     def links(self) -> dict[str, str]:
         """Name of the link on the computer → name of the NIC in the machine."""
-        return {f"{self.label}-{suffix}": nic for suffix, nic in NICS.items()}
+        return {f"{self.label}-{nic[:2]}": nic for nic in (MANAGEMENT_NIC, *self.nics)}
 
 
 @dataclass(frozen=True)
@@ -81,24 +82,21 @@ def read(path: Path) -> Lab:
             authorized_key=wanted["authorized_key"],
             known_hosts=Path(wanted["known_hosts"]),
             machines=tuple(
-                Machine(m["name"], _v4(m["address"]), wanted["name"]) for m in wanted["machines"]
+                Machine(m["name"], IPv4Interface(m["address"]), wanted["name"], tuple(m["nics"]))
+                for m in wanted["machines"]
             ),
         )
     except OSError as error:
         raise LabError(f"cannot read {path}: {error.strerror}; was the lab made?") from error
     except (KeyError, ValueError, TypeError) as error:
         raise LabError(f"{path} is no definition of a lab: {error!r}; run `make lab`") from error
+    for machine in lab.machines:
+        if len(machine.links) != 1 + len(machine.nics):
+            raise LabError(f"machine {machine.name}: two NICs begin with the same two letters")
     for name in (lab.bridge, *(link for m in lab.machines for link in m.links)):
         if len(name) > LONGEST_LINK_NAME:
             raise LabError(
                 f"link name {name!r} is longer than {LONGEST_LINK_NAME} characters; "
-                "choose a shorter name for the lab or the machine"
+                "choose a shorter prefix for the lab (FREEHOLD_LAB_PREFIX)"
             )
     return lab
-
-
-def _v4(text: str) -> IPv4Interface:
-    address = ip_interface(text)
-    if not isinstance(address, IPv4Interface):
-        raise ValueError(f"{text} is not an IPv4 address")
-    return address

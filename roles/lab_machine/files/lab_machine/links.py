@@ -29,6 +29,13 @@ def address_clash(lab: Lab) -> str | None:
     return None
 
 
+def foreign_ports(lab: Lab) -> list[str]:
+    """Ports of the bridge that no machine of this lab has, as when two labs name one bridge."""
+    ports = Path("/sys/class/net", lab.bridge, "brif")
+    found = {port.name for port in ports.iterdir()} if ports.exists() else set()
+    return sorted(port for port in found if not port.startswith(f"{lab.name}-"))
+
+
 def make_bridge(lab: Lab) -> list[str]:
     """Make the bridge with its addresses; returns what had to be done."""
     done = []
@@ -41,8 +48,7 @@ def make_bridge(lab: Lab) -> list[str]:
         if str(address) not in have:
             run("ip", "address", "add", str(address), "dev", lab.bridge)
             done.append(f"address {address} given to {lab.bridge}")
-    if "UP" not in found[0].get("flags", []):
-        run("ip", "link", "set", lab.bridge, "up")
+    run("ip", "link", "set", lab.bridge, "up")
     return done
 
 
