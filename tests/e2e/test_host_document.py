@@ -190,6 +190,9 @@ def test_servers_live_and_leave_as_documents_say(lab: Lab, image: dict[str, Any]
     gone = [{"id": entry["id"], "generation": 9, "state": "removed"} for entry in (image, one, two)]
     try:
         _make(lab, image, one, two, port["id"])
+        _one_that_fails_stops_no_other(lab, image, one)
+        lab.wait_for_console(two["id"], "guest-two login:")
+        _change_while_it_runs(lab, two)
         _reboot_and_stop(lab, one, two)
     finally:
         lab.converge(gone[:1], gone[1:])
@@ -227,11 +230,42 @@ def _make(lab: Lab, image: Any, one: Any, two: Any, port_id: str) -> None:
     assert {"type": "server", "id": one["id"]} in lab.converge([], [two], scope="all")["unknown"]
 
 
+def _one_that_fails_stops_no_other(lab: Lab, image: Any, one: Any) -> None:
+    other = {**image, "id": str(uuid.uuid4()), "size_bytes": 5}
+    waiting = new_server(other["id"], "waiting", "waiting")
+    result = lab.converge([other], [waiting, one])
+    assert outcomes(result) == ["failed", "pending", "unchanged"]
+    failed, pending, _ = result["resources"]
+    assert failed["error"]["code"] == "IMAGE_DIFFERS"
+    assert other["id"] in pending["found"]["waiting_for"]
+    assert pending["steps"] == []
+
+
+def _change_while_it_runs(lab: Lab, server: dict[str, Any]) -> None:
+    port = server["ports"][0]
+    changed = {**server, "ports": [], "name": "renamed"}
+    changed["flavor"] = {**server["flavor"], "root_gib": 2}
+    result = lab.converge([], [changed])
+    assert result["resources"][0]["error"] is None
+    assert f"unplug port {port['id']}" in result["resources"][0]["steps"]
+    size = lab.ask(f"virsh domblkinfo fh-{server['id']} vda | grep Capacity")
+    assert str(2 * 1024**3) in size
+    deadline = time.monotonic() + 20
+    while port["id"] in lab.ask("ovs-vsctl list interface"):
+        assert time.monotonic() < deadline, "the guest did not let its interface go"
+
+    plugged = lab.converge([], [{**changed, "ports": [port]}])
+    assert f"plug port {port['id']}" in plugged["resources"][0]["steps"]
+    assert port["id"] in lab.ask("ovs-vsctl list interface")
+    again = lab.converge([], [{**changed, "ports": [port]}])
+    assert not again["changed"], again
+    server.update(changed, ports=[port])
+
+
 def _reboot_and_stop(lab: Lab, one: Any, two: Any) -> None:
     log = lab.wait_for_console(one["id"], "guest-one login:")
     assert "Linux version" in log
     assert lab.console(one["id"], lines=3).count("\n") <= 3
-    lab.wait_for_console(two["id"], "guest-two login:")
 
     one.update(boot_serial=2, generation=2)
     rebooted = lab.converge([], [one])
