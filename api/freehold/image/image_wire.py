@@ -1,0 +1,55 @@
+"""An image as the Image API shows it (API reference, "Show image")."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from freehold.image.image import Image, ImageMember
+
+
+def iso_time(moment: datetime) -> str:
+    """``2026-11-21T05:02:00Z``: whole seconds, as glance shows them."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def wire(image: Image, now: datetime) -> dict[str, Any]:
+    """One image. What the schema knows wins over a property of the same name."""
+    path = f"/v2/images/{image.id}"
+    return {
+        **image.properties,
+        "id": image.id,
+        "name": image.name,
+        "status": image.shown_status(now),
+        "visibility": image.visibility,
+        "protected": image.protected,
+        "os_hidden": image.os_hidden,
+        "owner": image.owner,
+        "container_format": image.container_format,
+        "disk_format": image.disk_format,
+        "min_disk": image.min_disk,
+        "min_ram": image.min_ram,
+        "size": image.size,
+        "virtual_size": image.virtual_size,
+        "checksum": image.checksum,
+        "os_hash_algo": image.os_hash_algo,
+        "os_hash_value": image.os_hash_value,
+        "tags": image.tags,
+        "created_at": iso_time(image.created_at),
+        "updated_at": iso_time(image.updated_at),
+        "self": path,
+        "file": f"{path}/file",
+        "schema": "/v2/schemas/image",
+    }
+
+
+def member_wire(member: ImageMember) -> dict[str, Any]:
+    """One member of a shared image."""
+    return {
+        "image_id": member.image_id,
+        "member_id": member.member_id,
+        "status": member.status,
+        "created_at": iso_time(member.created_at),
+        "updated_at": iso_time(member.updated_at),
+        "schema": "/v2/schemas/member",
+    }
