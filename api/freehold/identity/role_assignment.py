@@ -41,6 +41,9 @@ RULES = [
     ),
 ]
 
+MAX_NAMED = 1000
+"""More ids than this are not put into a query: the whole table is read instead."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -227,7 +230,7 @@ def _implied(session: Session, entries: list[Entry]) -> list[Entry]:
 
 def _names(session: Session, entries: Iterable[Entry]) -> dict[str, dict[str, Any]]:
     """What ``include_names`` adds, by id; a query a kind."""
-    domains = dict(session.execute(select(Domain.id, Domain.name)).tuples())
+    domains = {row.id: row.name for row in session.execute(select(Domain.id, Domain.name))}
     names: dict[str, dict[str, Any]] = {
         domain_id: {"id": domain_id, "name": name} for domain_id, name in domains.items()
     }
@@ -238,8 +241,10 @@ def _names(session: Session, entries: Iterable[Entry]) -> dict[str, dict[str, An
         (Project, "project_id"),
         (Role, "role_id"),
     ):
-        ids = {getattr(entry.what, field) for entry in seen}
-        columns = select(table.id, table.name, table.domain_id).where(table.id.in_(ids))
+        ids = {getattr(entry.what, field) for entry in seen} - {None}
+        columns = select(table.id, table.name, table.domain_id)
+        if len(ids) <= MAX_NAMED:
+            columns = columns.where(table.id.in_(ids))
         for row_id, name, domain_id in session.execute(columns):
             entry: dict[str, Any] = {"id": row_id, "name": name}
             if domain_id is not None:

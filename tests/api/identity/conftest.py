@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,11 @@ class Cloud:
 
     service: Service
 
+    @functools.cached_property
+    def admin(self) -> TestClient:
+        """The operator, logged in once."""
+        return self.client()
+
     def anonymous(self) -> TestClient:
         """Nobody."""
         return self.service.client()
@@ -69,20 +75,20 @@ class Cloud:
 
     def make(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Let the admin make a ``user``, ``project``, ``role``, ``group`` or ``domain``."""
-        answer = self.client().post(f"/identity/v3/{kind}s", json={kind: fields})
+        answer = self.admin.post(f"/identity/v3/{kind}s", json={kind: fields})
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()[kind]
         return made
 
     def role_id(self, name: str) -> str:
         """Id of a role by name."""
-        (role,) = self.client().get(f"/identity/v3/roles?name={name}").json()["roles"]
+        (role,) = self.admin.get(f"/identity/v3/roles?name={name}").json()["roles"]
         return str(role["id"])
 
     def give(self, user_id: str, role: str, project_id: str) -> str:
         """Give a role on a project; returns the path of the assignment."""
         path = f"/identity/v3/projects/{project_id}/users/{user_id}/roles/{self.role_id(role)}"
-        assert self.client().put(path).status_code == 204
+        assert self.admin.put(path).status_code == 204
         return path
 
     def member(self, name: str = "ann", project: str = "demo") -> tuple[dict[str, Any], str]:

@@ -49,7 +49,7 @@ def test_a_token_is_void_when_its_rights_are_gone(
     cloud: Cloud, takes: Callable[[TestClient, dict[str, Any], str], Any]
 ) -> None:
     user, grant = cloud.member()
-    ann, admin = cloud.client("ann", "secret", project="demo"), cloud.client()
+    ann, admin = cloud.client("ann", "secret", project="demo"), cloud.admin
     assert ann.get(f"{V3}/users/{user['id']}").status_code == 200
     assert takes(admin, user, grant).status_code in (200, 204)
     assert ann.get(f"{V3}/users/{user['id']}").status_code == 401
@@ -71,7 +71,7 @@ def test_a_login_right_after_a_revocation_is_good(cloud: Cloud) -> None:
 def test_a_login_that_saw_the_old_rights_signs_a_token_that_is_void(cloud: Cloud) -> None:
     """The race: rights are read, then taken away and committed, then the token is signed."""
     user, grant = cloud.member()
-    admin = cloud.client()
+    admin = cloud.admin
     service = cloud.service
     tokens = service.app.state.access.tokens
     whole = tokens.read
@@ -106,7 +106,7 @@ def test_a_removed_member_loses_what_the_group_gave(cloud: Cloud) -> None:
     project = cloud.make("project", name="demo")
     user = cloud.make("user", name="ann", password="secret")
     group = cloud.make("group", name="crew")
-    admin, role = cloud.client(), cloud.role_id("member")
+    admin, role = cloud.admin, cloud.role_id("member")
     assert admin.put(f"{V3}/groups/{group['id']}/users/{user['id']}").status_code == 204
     path = f"{V3}/projects/{project['id']}/groups/{group['id']}/roles/{role}"
     assert admin.put(path).status_code == 204
@@ -130,7 +130,7 @@ def test_disabling_a_domain_locks_out_its_users(cloud: Cloud) -> None:
     }
     anonymous = cloud.anonymous()
     token = anonymous.post(f"{V3}/auth/tokens", json=body).headers["X-Subject-Token"]
-    admin = cloud.client()
+    admin = cloud.admin
     assert admin.delete(f"{V3}/domains/{domain['id']}").status_code == 403
     change = {"domain": {"enabled": False}}
     assert admin.patch(f"{V3}/domains/{domain['id']}", json=change).status_code == 200

@@ -48,17 +48,17 @@ def test_a_system_token_is_for_the_system(cloud: Cloud) -> None:
 def test_a_domain_token_needs_a_role_on_the_domain(cloud: Cloud) -> None:
     scope = {"domain": {"id": "default"}}
     assert cloud.login("admin", ADMIN_PASSWORD, scope).status_code == 401
-    user = cloud.client().get("/identity/v3/users?name=admin").json()["users"][0]
+    user = cloud.admin.get("/identity/v3/users?name=admin").json()["users"][0]
     role = cloud.role_id("member")
     path = f"/identity/v3/domains/default/users/{user['id']}/roles/{role}"
-    assert cloud.client().put(path).status_code == 204
+    assert cloud.admin.put(path).status_code == 204
     token = cloud.login("admin", ADMIN_PASSWORD, scope).json()["token"]
     assert token["domain"] == {"id": "default", "name": "Default"}
     assert {one["name"] for one in token["roles"]} == {"member", "reader"}
 
 
 def test_nocatalog_leaves_the_catalogue_out(cloud: Cloud) -> None:
-    client = cloud.client()
+    client = cloud.admin
     token = client.headers["X-Auth-Token"]
     shown = client.get(f"{TOKENS}?nocatalog", headers={"X-Subject-Token": token}).json()["token"]
     assert "catalog" not in shown
@@ -152,7 +152,7 @@ def test_a_token_is_rescoped_and_lives_no_longer(cloud: Cloud) -> None:
 
 
 def test_a_revoked_token_is_not_found_and_not_accepted(cloud: Cloud) -> None:
-    admin, other = cloud.client(), cloud.client()
+    admin, other = cloud.admin, cloud.client()
     subject = {"X-Subject-Token": other.headers["X-Auth-Token"]}
     assert admin.head(TOKENS, headers=subject).status_code == 200
     assert admin.delete(TOKENS, headers=subject).status_code == 204
@@ -165,14 +165,14 @@ def test_revoking_a_token_leaves_those_made_from_it(cloud: Cloud) -> None:
     first = cloud.login("admin", ADMIN_PASSWORD, "unscoped").headers["X-Subject-Token"]
     auth = {"identity": {"methods": ["token"], "token": {"id": first}}, "scope": ADMIN_PROJECT}
     second = cloud.anonymous().post(TOKENS, json={"auth": auth}).headers["X-Subject-Token"]
-    client = cloud.client()
+    client = cloud.admin
     assert client.delete(TOKENS, headers={"X-Subject-Token": first}).status_code == 204
     assert client.get(TOKENS, headers={"X-Subject-Token": second}).status_code == 200
 
 
 def test_nobody_checks_the_token_of_another(cloud: Cloud) -> None:
     cloud.member()
-    ann, admin = cloud.client("ann", "secret", project="demo"), cloud.client()
+    ann, admin = cloud.client("ann", "secret", project="demo"), cloud.admin
     subject = {"X-Subject-Token": admin.headers["X-Auth-Token"]}
     assert ann.get(TOKENS, headers=subject).status_code == 403
     assert ann.delete(TOKENS, headers=subject).status_code == 403
@@ -182,7 +182,7 @@ def test_nobody_checks_the_token_of_another(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("subject", ["", "rubbish", "a.b.c"])
 def test_what_is_no_token_is_not_found(cloud: Cloud, subject: str) -> None:
-    answer = cloud.client().get(TOKENS, headers={"X-Subject-Token": subject})
+    answer = cloud.admin.get(TOKENS, headers={"X-Subject-Token": subject})
     assert answer.status_code == 404
 
 
@@ -193,7 +193,7 @@ def test_the_caller_sees_where_they_may_go(cloud: Cloud) -> None:
     assert [project["name"] for project in projects] == ["demo"]
     assert ann.get("/identity/v3/auth/domains").json()["domains"] == []
     assert ann.get("/identity/v3/auth/system").json()["system"] == []
-    admin = cloud.client()
+    admin = cloud.admin
     assert admin.get("/identity/v3/auth/system").json()["system"] == [{"all": True}]
     assert admin.get("/identity/v3/auth/catalog").json()["catalog"]
     assert ann.get("/identity/v3/auth/catalog").status_code == 403
