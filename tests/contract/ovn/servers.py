@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,14 +24,19 @@ SCHEMAS = Path("/usr/share/ovn")
 NOT_OURS = {"_version", "up", "nb_cfg", "sb_cfg", "hv_cfg", "options_of_NB_Global"}
 
 
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 @contextmanager
 def process(arguments: list[str], log: Path, ready: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run until the block ends; enter it when the control socket ``ready`` is there."""
+    """Run until the block ends; enter it when somebody listens on the socket ``ready``."""
     with log.open("wb") as output:
         running = subprocess.Popen(arguments, stdout=output, stderr=output)
         try:
             deadline = time.monotonic() + 20
-            while not ready.exists():
+            while not listens(ready):
                 if running.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{arguments[0]} did not start: {log.read_text()}")
                 time.sleep(0.01)
@@ -47,17 +53,17 @@ def ovsdb_server(folder: Path, *schemas: str) -> Iterator[dict[str, str]]:
         yield {}
         return
     name = schemas[0]
-    database, socket = folder / f"{name}.db", folder / f"{name}.sock"
+    database, path = folder / f"{name}.db", folder / f"{name}.sock"
     subprocess.run(
         ["ovsdb-tool", "create", database, SCHEMAS / f"{name}.ovsschema"], check=True, timeout=20
     )
     arguments = ["ovsdb-server", "--no-chdir", f"--unixctl={folder}/{name}.ctl"]
-    arguments += [f"--remote=punix:{socket}", str(database)]
+    arguments += [f"--remote=punix:{path}", str(database)]
     with (
-        process(arguments, folder / f"{name}.log", socket),
+        process(arguments, folder / f"{name}.log", path),
         ovsdb_server(folder, *schemas[1:]) as rest,
     ):
-        yield {name: f"unix:{socket}", **rest}
+        yield {name: f"unix:{path}", **rest}
 
 
 @dataclass

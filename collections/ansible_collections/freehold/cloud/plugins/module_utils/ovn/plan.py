@@ -104,7 +104,7 @@ class _Planner:
         self.shared = security_group.drop_group() if self._secured() else Wanted()
         everything = [*self.wanted.values(), self.shared]
         self.claimed = {link for wanted in everything for link in wanted.links}
-        self.claimed_rows = {row.id for wanted in everything for row in wanted.rows}
+        self.claimed_rows = {row.id: row for wanted in everything for row in wanted.rows}
         self.new = {row for row in self.claimed_rows if facts.row(row) is None}
         self.surplus = {
             resource.key: set(self._surplus(resource)) for resource in document.resources
@@ -294,9 +294,8 @@ class _Planner:
             yield list(leaving.values())[-1], [], [step]
 
     def _parent_title(self, link: Link) -> str:
-        wanted = [row for one in self.wanted.values() for row in one.rows]
-        names = [row.columns["name"] for row in wanted if row.id == link.parent]
-        name = names[0] if names else self.facts.column(link.parent, "name")
+        row = self.claimed_rows.get(link.parent)
+        name = row.columns["name"] if row else self.facts.column(link.parent, "name")
         return title(link.parent, {"name": name})
 
 

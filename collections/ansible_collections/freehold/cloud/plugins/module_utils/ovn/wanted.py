@@ -96,6 +96,11 @@ class World:
     def __init__(self, document: Document, facts: Facts) -> None:
         self._resources = {resource.key: resource for resource in document.resources}
         self._facts = facts
+        self._router_of = {
+            port_id: owner(*resource.key)
+            for resource in document.of("router")
+            for port_id in router_port_ids(resource)
+        }
 
     def missing(self, type_: str, ids: Iterable[str]) -> list[str]:
         """Those that will not be there after this document."""
@@ -125,9 +130,8 @@ class World:
 
     def router_of_port(self, port_id: str) -> str | None:
         """The owner of a port's row, when that is a router: its interfaces are ports as well."""
-        for resource in self._resources.values():
-            if resource.type == "router" and port_id in router_port_ids(resource):
-                return owner(*resource.key)
+        if port_id in self._router_of:
+            return self._router_of[port_id]
         ids = self._facts.external_ids(main_row("port", port_id)) or {}
         found = ids.get(OWNER, "")
         router_id = found.removeprefix("router/")
