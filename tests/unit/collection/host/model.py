@@ -86,7 +86,7 @@ def after_server_step(
         case plan.REMOVE_INTERFACES:
             return replace(seen, left_interfaces=())
         case plan.REMOVE_FOLDER:
-            return replace(seen, has_folder=False, disk=None)
+            return replace(seen, has_folder=False, disk=None, problem=None)
     raise AssertionError(f"no step of a server: {step.action}")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.freehold.cloud.plugins.module_utils.document import CloudError
 from ansible_collections.freehold.cloud.plugins.module_utils.host import plan
 from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     ON,
@@ -49,6 +50,8 @@ def seen(differences: dict[str, Any]) -> ServerSeen:
     }
     size, image_id = fields.pop("disk_bytes"), fields.pop("disk_image", IMAGE_ID)
     fields["disk"] = DiskSeen(size, image_id) if size else None
+    if fields.pop("damaged", False):
+        fields["disk"], fields["problem"] = None, CloudError("DISK_DAMAGED", "no header")
     fields["plugged"] = frozenset(fields["plugged"])
     fields["bound"] = dict.fromkeys(fields["plugged"], True)
     fields["left_interfaces"] = tuple(fields.get("left_interfaces", ()))

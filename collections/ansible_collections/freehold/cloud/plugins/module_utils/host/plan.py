@@ -86,6 +86,8 @@ def image_misfit(server: Mapping[str, Any], image: ImageSeen | None) -> CloudErr
 
 def disk_error(server: Mapping[str, Any], seen: ServerSeen) -> CloudError | None:
     """Tell that a disk is not the one it was; a tenant's data must not be replaced in silence."""
+    if seen.problem is not None:
+        return seen.problem
     if seen.disk is not None:
         if seen.disk.image_id == server["image_id"]:
             return None
@@ -155,7 +157,7 @@ def plan_server(
     """Steps that bring one server to what is wanted of it; see ``Host documents`` for the rules."""
     steps = []
     if disk_error(want, seen):
-        return []
+        return plan_power(want, seen) if want["power"] == "off" else []
     if seen.disk is None:
         if not image_here or image_misfit(want, image):
             return []

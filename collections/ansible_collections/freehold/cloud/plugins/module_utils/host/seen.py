@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.freehold.cloud.plugins.module_utils.document import CloudError
+
 # Domain states as results name them.
 ON, OFF, PAUSED, CRASHED, ABSENT = "on", "off", "paused", "crashed", "absent"
 
@@ -57,6 +59,8 @@ class ServerSeen:
     bound: Mapping[str, bool] = field(default_factory=dict)
     # Interfaces that Open vSwitch still has for this server, though no running domain uses them.
     left_interfaces: tuple[str, ...] = ()
+    # Why this server could not be looked at (the others could); nothing is planned for it then.
+    problem: CloudError | None = None
 
     @property
     def runs(self) -> bool:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -29,6 +30,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.libvirt_host i
 from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     HostSeen,
     HostTraits,
+    ImageSeen,
     ServerSeen,
 )
 from ansible_collections.freehold.cloud.plugins.module_utils.lifecycle import Applied
@@ -70,7 +72,6 @@ class HostTarget:
 
     def observe(self, document: Document) -> HostSeen:
         servers = list(document.of("server"))
-        ids = [server.id for server in servers]
         ports = {
             port["id"]
             for server in servers
@@ -79,26 +80,42 @@ class HostTarget:
         }
         bound = open_vswitch.bound_ports(sorted(ports))
         left = open_vswitch.interfaces_of(server.id for server in servers if server.removed)
+        going = {one.id for one in document.of("image") if one.removed}
         image_ids = {one.id for one in document.of("image")} | {
             server.wanted["image_id"] for server in servers if not server.removed
         }
-        images = {id_: image.inspect_path(self._folders.image(id_)) for id_ in image_ids}
-        removing_images = any(one.removed for one in document.of("image"))
+        images = {id_: self._observe_image(id_, id_ in going) for id_ in image_ids}
         everything = document.wants_everything
         return HostSeen(
             images={id_: seen for id_, seen in images.items() if seen},
-            servers={id_: self._observe_server(id_, bound, left.get(id_, ())) for id_ in ids},
-            image_users=self._image_users() if removing_images else {},
+            servers={
+                server.id: self._observe_server(server, bound, left.get(server.id, ()))
+                for server in servers
+            },
+            image_users=self._image_users() if going else {},
             all_images=frozenset(_uuids_in(self._folders.image())) if everything else frozenset(),
             all_servers=frozenset([*self._libvirt.server_ids(), *_uuids_in(self._folders.server())])
             if everything
             else frozenset(),
         )
 
+    def _observe_image(self, id_: str, going: bool) -> ImageSeen | None:
+        path = self._folders.image(id_)
+        try:
+            return image.inspect_path(path)
+        except CloudError:
+            # It was checked when it came, so it was damaged here: fetched again, or just removed.
+            return ImageSeen("raw", 0, os.path.getsize(path)) if going else None
+
     def _observe_server(
-        self, id_: str, bound: Mapping[str, bool], interfaces: tuple[str, ...]
+        self, server: Resource, bound: Mapping[str, bool], interfaces: tuple[str, ...]
     ) -> ServerSeen:
-        folder = self._folders.server(id_)
+        id_, folder = server.id, self._folders.server(server.id)
+        disk, problem = None, None
+        try:
+            disk = image.inspect_disk(os.path.join(folder, "disk.qcow2"))
+        except CloudError as error:
+            problem = error
         definition = self._libvirt.definition(id_)
         record = domain_xml.find_record(definition) if definition else {}
         running = self._libvirt.running_xml(id_)
@@ -109,7 +126,8 @@ class HostTarget:
             boot_serial=int(serial) if serial else None,
             definition=record.get("definition", ""),
             drive=record.get("drive", "") if drive_there else "",
-            disk=image.inspect_disk(os.path.join(folder, "disk.qcow2")),
+            disk=disk,
+            problem=problem,
             has_folder=os.path.isdir(folder),
             plugged=domain_xml.plugged_ports(running) if running else frozenset(),
             bound=bound,
@@ -119,7 +137,9 @@ class HostTarget:
     def _image_users(self) -> dict[str, frozenset[str]]:
         users: dict[str, set[str]] = {}
         for id_ in _uuids_in(self._folders.server()):
-            disk = image.inspect_disk(os.path.join(self._folders.server(id_), "disk.qcow2"))
+            disk = None
+            with contextlib.suppress(CloudError):  # a damaged disk stands on nothing
+                disk = image.inspect_disk(os.path.join(self._folders.server(id_), "disk.qcow2"))
             if disk:
                 users.setdefault(disk.image_id, set()).add(id_)
         return {image_id: frozenset(ids) for image_id, ids in users.items()}
