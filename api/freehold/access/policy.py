@@ -6,6 +6,8 @@ it has one.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from oslo_policy import opts
 from oslo_policy import policy as oslo
 
 from freehold.access.caller import Caller
+
+LOOK_EVERY_S = 2.0
 
 COMMON = (
     ("admin_required", "role:admin"),
@@ -54,6 +58,8 @@ class Policy:
                 oslo.RuleDefault(rule.name, rule.check, rule.description)
             )
         self._enforcer.load_rules()
+        self._looking = threading.Lock()
+        self._look_at = time.monotonic() + LOOK_EVERY_S
 
     def allows(self, caller: Caller, rule: str, target: Mapping[str, Any] | None) -> bool:
         """Whether ``caller`` may do ``rule`` on ``target``; without one, on a thing of their own
@@ -69,4 +75,25 @@ class Policy:
                 "user_id": caller.user_id,
                 "domain_id": caller.scope.domain_id,
             }
-        return bool(self._enforcer.authorize(rule, dict(about), caller.credentials()))
+        self._follow_files()
+        if rule not in self._enforcer.registered_rules:
+            raise oslo.PolicyNotRegistered(rule)
+        credentials = caller.credentials()
+        if caller.scope.system:
+            credentials["system"] = "all"
+        check = self._enforcer.rules[rule]
+        return bool(check(dict(about), credentials, self._enforcer, rule))
+
+    def _follow_files(self) -> None:
+        """Read changed policy files, looking every ``LOOK_EVERY_S`` and not at each decision.
+
+        oslo.policy's own ``authorize`` looks at the file system each time, which costs more than
+        the decision; everything else that it does for a dict of credentials is done here.
+        """
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        with self._looking:
+            if now >= self._look_at:
+                self._enforcer.load_rules()
+                self._look_at = now + LOOK_EVERY_S

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
-from sqlalchemy import Index, delete, or_, select
+from sqlalchemy import ColumnElement, Index, bindparam, delete, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from freehold.access.caller import Caller, Scope
@@ -183,24 +183,36 @@ def _revoked(session: Session, caller: Caller) -> bool:
     return _last_revocation(session, caller) is not None
 
 
+def _matches(column: Any, *names: str) -> ColumnElement[bool]:
+    return or_(column.is_(None), *(column == bindparam(name) for name in names))
+
+
+_LAST_REVOCATION = (
+    select(Revocation.before)
+    .where(
+        _matches(Revocation.audit_id, "audit_id"),
+        _matches(Revocation.user_id, "user_id"),
+        _matches(Revocation.project_id, "project_id"),
+        _matches(Revocation.domain_id, "domain_id", "user_domain_id"),
+        Revocation.before >= bindparam("issued_at"),
+    )
+    .order_by(Revocation.before.desc())
+    .limit(1)
+)
+"""Built once: each request runs it. A value that is None matches no column (SQL's ``=``)."""
+
+
 def _last_revocation(session: Session, caller: Caller) -> datetime | None:
     """The end of the latest revocation that voids the caller's token; None if none does."""
-
-    def matches(column: Any, *values: str | None) -> Any:
-        return or_(column.is_(None), column.in_([value for value in values if value]))
-
-    return session.scalar(
-        select(Revocation.before)
-        .where(
-            matches(Revocation.audit_id, *caller.audit_ids[:1]),
-            matches(Revocation.user_id, caller.user_id),
-            matches(Revocation.project_id, caller.scope.project_id),
-            matches(Revocation.domain_id, caller.scope.domain_id, caller.user_domain_id),
-            Revocation.before >= caller.issued_at,
-        )
-        .order_by(Revocation.before.desc())
-        .limit(1)
-    )
+    values = {
+        "audit_id": caller.audit_ids[0],
+        "user_id": caller.user_id,
+        "project_id": caller.scope.project_id,
+        "domain_id": caller.scope.domain_id,
+        "user_domain_id": caller.user_domain_id,
+        "issued_at": caller.issued_at,
+    }
+    return session.scalar(_LAST_REVOCATION, values)
 
 
 def _claims(caller: Caller) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
 from freehold.access import Scope
@@ -106,11 +106,14 @@ def role_names(session: Session, role_ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(session.scalars(names)))
 
 
+_REFS = (
+    select(Role.id, Role.name)
+    .where(Role.name.in_(bindparam("names", expanding=True)), Role.domain_id.is_(None))
+    .order_by(Role.name)
+)
+
+
 def role_refs(session: Session, names: Iterable[str]) -> list[dict[str, Any]]:
     """Roles as tokens show them."""
-    rows = session.execute(
-        select(Role.id, Role.name)
-        .where(Role.name.in_(list(names)), Role.domain_id.is_(None))
-        .order_by(Role.name)
-    )
+    rows = session.execute(_REFS, {"names": list(names)})
     return [{"id": role_id, "name": name} for role_id, name in rows]

@@ -111,7 +111,9 @@ def document(session: Session, caller: Caller, *, with_catalog: bool) -> dict[st
 
 
 def _time(moment: datetime | None) -> str | None:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 ROUTES = Routes(VERSION)

@@ -122,7 +122,7 @@ def _openstack(url: str, *lines: str) -> list[Any]:
 
 
 def test_the_openstack_command_manages_identity(served: str) -> None:
-    token, project, user, held, catalog = _openstack(
+    token, project, user, held, group, catalog = _openstack(
         served,
         "token issue -f json",
         "project create --tag blue --property colour=red cli -f json",
@@ -131,7 +131,7 @@ def test_the_openstack_command_manages_identity(served: str) -> None:
         "role assignment list --user bob --names -f json",
         "role remove --user bob --project cli member",
         "project set --description changed cli",
-        "group create crew",
+        "group create crew -f json",
         "group add user crew bob",
         "catalog list -f json",
     )
@@ -139,4 +139,5 @@ def test_the_openstack_command_manages_identity(served: str) -> None:
     assert (project["name"], project["tags"], project["colour"]) == ("cli", ["blue"], "red")
     assert user["default_project_id"] == project["id"]
     assert held[0]["Role"] == "member"
+    assert group["name"] == "crew"
     assert {service["Type"] for service in catalog} == {"identity", "compute", "network", "image"}
