@@ -48,7 +48,7 @@ class Policy:
     def __init__(self, rules: Iterable[Rule], policy_dir: Path | None) -> None:
         conf = cfg.ConfigOpts()
         conf([], default_config_files=[], default_config_dirs=[])
-        self._enforcer = oslo.Enforcer(conf, use_conf=policy_dir is not None)
+        self._enforcer = oslo.Enforcer(conf, use_conf=True)
         opts._register(conf)
         conf.set_override("policy_dirs", [str(policy_dir)] if policy_dir else [], "oslo_policy")
         for name, check in COMMON:
