@@ -45,7 +45,9 @@ def host_document(
     staying = [server for server in servers if not server.removed]
     ports = ports_of(session, [server.id for server in staying]) if staying else {}
     zone = next(host.availability_zone for host in all_hosts(session) if host.name == name)
-    images = document_entries(session, _images(staying, scope), tokens, config, now)
+    images = document_entries(
+        session, _images(staying, scope), tokens=tokens, config=config, now=now
+    )
     wanted = [_entry(server, ports.get(server.id, ()), zone) for server in servers]
     return {"images": list(images), "servers": wanted}
 

@@ -162,7 +162,7 @@ def _limit(call: Call) -> int | None:
     return int(text[:9])
 
 
-def _between(call: Call, statement: Select[tuple[InstanceAction]]) -> Select[tuple[InstanceAction]]:
+def _between(call: Call, statement: Select[InstanceAction]) -> Select[InstanceAction]:
     if text := call.params.get("changes-since"):
         statement = statement.where(InstanceAction.updated_at >= parse_time("changes-since", text))
     if call.at_least("2.66") and (text := call.params.get("changes-before")):
@@ -171,8 +171,8 @@ def _between(call: Call, statement: Select[tuple[InstanceAction]]) -> Select[tup
 
 
 def _behind_marker(
-    call: Call, statement: Select[tuple[InstanceAction]], server: Server
-) -> Select[tuple[InstanceAction]]:
+    call: Call, statement: Select[InstanceAction], server: Server
+) -> Select[InstanceAction]:
     marker = call.params.get("marker")
     if not marker:
         return statement

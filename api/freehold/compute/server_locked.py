@@ -25,7 +25,7 @@ class LockReason(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    locked_reason: str = Field(default=None, min_length=1, max_length=255)
+    locked_reason: str | None = Field(default=None, min_length=1, max_length=255)
 
 
 def require_unlocked(call: Call, server: Server) -> None:

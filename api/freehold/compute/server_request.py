@@ -12,10 +12,10 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from freehold.errors import BadRequest
 from freehold.http import Call
@@ -69,26 +69,42 @@ MetaKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9\-_:. ]{1,255}$")]
 MetaValue = Annotated[str, Field(max_length=255), AfterValidator(_data)]
 Metadata = dict[MetaKey, MetaValue]
 Tag = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^,/]*$"), AfterValidator(_data)]
+UserData = Annotated[str, Field(max_length=MAX_USER_DATA), AfterValidator(_user_data)]
 DiskConfig = Literal["AUTO", "MANUAL"]
 
 
 class _Body(BaseModel):
+    """A field that may be left out has None as its default; a written null is refused unless the
+    API says that it stands for something (``nullable``)."""
+
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
+    nullable: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_nulls(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for name, value in data.items():
+                if value is None and name not in cls.nullable:
+                    raise ValueError(f"{name} must not be null")
+        return data
 
 
 class NetworkWish(_Body):
     """One entry of ``networks``: a network, perhaps with an address, or a port."""
 
-    uuid: UUID = Field(default=None)
+    nullable = frozenset({"port"})
+
+    uuid: UUID | None = None
     port: UUID | None = None
-    fixed_ip: IPv4Address | IPv6Address = Field(default=None)
-    tag: Tag = Field(default=None)
+    fixed_ip: IPv4Address | IPv6Address | None = None
+    tag: Tag | None = None
 
 
 class GroupName(_Body):
     """One entry of ``security_groups``: a name or an id."""
 
-    name: Name = Field(default=None)
+    name: Name | None = None
 
 
 class Personality(_Body):
@@ -99,38 +115,38 @@ class Personality(_Body):
 
 
 class ServerWish(_Body):
-    """Body of ``POST /servers`` below ``server``. A field that is not nullable has no None."""
+    """Body of ``POST /servers`` below ``server``."""
+
+    nullable = frozenset({"description", "trusted_image_certificates"})
 
     name: Name
     imageRef: str = Field(default="", max_length=255)  # noqa: N815
     flavorRef: str | int  # noqa: N815
-    adminPass: str = Field(default=None)  # noqa: N815
+    adminPass: str | None = None  # noqa: N815
     metadata: Metadata = Field(default_factory=dict)
-    networks: list[NetworkWish] | Literal["auto", "none"] = Field(default=None)
+    networks: list[NetworkWish] | Literal["auto", "none"] | None = None
     disk_config: DiskConfig = Field(default="MANUAL", alias="OS-DCF:diskConfig")
-    accessIPv4: IPv4Address = Field(default=None)  # noqa: N815
-    accessIPv6: IPv6Address = Field(default=None)  # noqa: N815
+    accessIPv4: IPv4Address | None = None  # noqa: N815
+    accessIPv6: IPv6Address | None = None  # noqa: N815
     personality: list[Personality] = Field(default_factory=list)
-    availability_zone: Name = Field(default=None)
+    availability_zone: Name | None = None
     block_device_mapping: list[dict[str, Any]] = Field(default_factory=list)
     block_device_mapping_v2: list[dict[str, Any]] = Field(default_factory=list)
     config_drive: bool = False
-    key_name: Name = Field(default=None)
+    key_name: Name | None = None
     min_count: int = Field(default=1, ge=1, le=MAX_COUNT)
-    max_count: int = Field(default=None, ge=1, le=MAX_COUNT)
+    max_count: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     return_reservation_id: bool = False
-    security_groups: list[GroupName] = Field(default=None)
-    user_data: Annotated[str, Field(max_length=MAX_USER_DATA), AfterValidator(_user_data)] = Field(
-        default=None
-    )
+    security_groups: list[GroupName] | None = None
+    user_data: UserData | None = None
     description: Description | None = None
     tags: list[Tag] = Field(default_factory=list, max_length=50)
     trusted_image_certificates: list[str] | None = None
-    host: str = Field(default=None, pattern=FQDN.pattern, min_length=1, max_length=255)
-    hypervisor_hostname: str = Field(
+    host: str | None = Field(default=None, pattern=FQDN.pattern, min_length=1, max_length=255)
+    hypervisor_hostname: str | None = Field(
         default=None, pattern=FQDN.pattern, min_length=1, max_length=255
     )
-    hostname: str = Field(default=None, min_length=1, max_length=255)
+    hostname: str | None = Field(default=None, min_length=1, max_length=255)
 
 
 class CreateBody(_Body):
@@ -144,12 +160,14 @@ class CreateBody(_Body):
 class ServerChange(_Body):
     """Body of ``PUT /servers/{id}`` below ``server``."""
 
-    name: Name = Field(default=None)
-    disk_config: DiskConfig = Field(default=None, alias="OS-DCF:diskConfig")
-    accessIPv4: IPv4Address = Field(default=None)  # noqa: N815
-    accessIPv6: IPv6Address = Field(default=None)  # noqa: N815
+    nullable = frozenset({"description"})
+
+    name: Name | None = None
+    disk_config: DiskConfig | None = Field(default=None, alias="OS-DCF:diskConfig")
+    accessIPv4: IPv4Address | None = None  # noqa: N815
+    accessIPv6: IPv6Address | None = None  # noqa: N815
     description: Description | None = None
-    hostname: str = Field(default=None, min_length=1, max_length=255)
+    hostname: str | None = Field(default=None, min_length=1, max_length=255)
 
 
 class ChangeBody(_Body):
@@ -208,7 +226,7 @@ def _check_networks(call: Call, wish: ServerWish) -> None:
             raise BadRequest("Invalid input for field/attribute networks: not a list.")
         return
     tags_known = call.at_least("2.42") or (call.at_least("2.32") and not call.at_least("2.37"))
-    if not tags_known and any("tag" in entry.model_fields_set for entry in wish.networks):
+    if not tags_known and any("tag" in entry.model_fields_set for entry in wish.networks or ()):
         raise BadRequest(
             "Invalid input for field/attribute networks. Additional properties are not allowed "
             f"('tag' was unexpected in microversion {call.microversion})."

@@ -154,11 +154,13 @@ def _task_state(facts: Facts) -> str | None:
 
 def _failed_sql() -> ColumnElement[bool]:
     # A JSON column holds None as JSON's null on some paths, so ask for a member, not for NULL.
-    return Server.fault["code"].as_string().is_not(None)
+    code: ColumnElement[str] = Server.fault["code"].as_string()
+    return code.is_not(None)
 
 
 def _found_sql() -> ColumnElement[str]:
-    return Server.found["power"].as_string()
+    found: ColumnElement[str] = Server.found["power"].as_string()
+    return found
 
 
 def vm_state_sql() -> ColumnElement[str]:

@@ -161,7 +161,7 @@ def group_names(ports: Sequence[PortView]) -> list[str]:
 
 
 def _extended(call: Call, server: Server) -> dict[str, Any]:
-    shown = {
+    shown: dict[str, Any] = {
         "host": server.host,
         "instance_name": server.instance_name,
         "hypervisor_hostname": server.host,

@@ -37,19 +37,35 @@ def write_back(session: Session, name: str, result: Result, now: datetime) -> bo
     for server in servers:
         entry = entries[server.id]
         bound |= {port: bool(seen.get("bound")) for port, seen in _ports(entry).items()}
-        before = (server.satisfied, server.fault, server.found)
-        is_newer = server.generation != entry.generation
-        settle(server, entry, now)
-        if not server.settled and server.image_id in unmade and server.booted_serial == 0:
-            _blame_image(server, unmade[server.image_id])
-        if before != (server.satisfied, server.fault, server.found):
-            server.updated_at = now
-        everything_settled &= server.settled or is_newer
-        if server.settled and not is_newer:
-            _settled(session, server, entry, now)
+        everything_settled &= _write_entry(session, server, entry, unmade, now)
     if bound:
         ports_bound(session, bound, now)
     return everything_settled
+
+
+def _write_entry(
+    session: Session, server: Server, entry: Entry, unmade: dict[str, Fault], now: datetime
+) -> bool:
+    """Write what became of one server; True when the host need not be asked again for it."""
+    before = (server.satisfied, server.fault, server.found)
+    is_newer = server.generation != entry.generation
+    if server.settled and not is_newer and _passes(entry):
+        server.found = entry.found
+    else:
+        settle(server, entry, now)
+    if not server.settled and server.image_id in unmade and server.booted_serial == 0:
+        _blame_image(server, unmade[server.image_id])
+    if before != (server.satisfied, server.fault, server.found):
+        server.updated_at = now
+    if server.settled and not is_newer:
+        _settled(session, server, entry, now)
+    return server.settled or is_newer
+
+
+def _passes(entry: Entry) -> bool:
+    """A look at a settled server that failed but may go well the next time is no fault of the
+    server's: nobody asked for anything."""
+    return entry.outcome == "failed" and entry.error is not None and entry.error.retry == "later"
 
 
 def _ports(entry: Entry) -> dict[str, dict[str, object]]:
