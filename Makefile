@@ -51,8 +51,10 @@ cloud-clean: setup  ## The same, and forget the cached base system, images and w
 	@rm -rf clouds.yaml .lab
 
 lab-shell:  ## A shell on a machine of the lab: make lab-shell HOST=hv1
-	@address=$$($(BIN)/ansible-inventory -i inventories/lab --host $(HOST) | $(BIN)/python -c 'import json,sys; print(json.load(sys.stdin)["ansible_host"])'); \
-	exec ssh -i .lab/id_ed25519 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@$$address
+	@command=$$($(BIN)/ansible-inventory -i inventories/lab --host $(HOST) | $(BIN)/python -c 'import json, sys; \
+	  told = json.load(sys.stdin); print("ssh -i {ansible_ssh_private_key_file} {ansible_ssh_common_args}".format(**told), \
+	  "{ansible_user}@{ansible_host}".format(**told))'); \
+	exec $$command
 
 test: check e2e  ## Everything: the fast checks, then the story on a cloud of this computer (as root)
 

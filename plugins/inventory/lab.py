@@ -8,7 +8,8 @@ DOCUMENTATION = """
 name: lab
 short_description: Machines of the lab on this computer
 description:
-  - Gives one control host and a number of hypervisors that C(playbooks/lab.yml) makes as systemd-nspawn machines.
+  - Gives one control host and a number of hypervisors that C(playbooks/lab.yml) makes as
+    systemd-nspawn machines.
   - Addresses follow from the networks and a machine's number, so nothing is written down twice.
 options:
   plugin:
@@ -22,13 +23,17 @@ options:
     env:
       - name: FREEHOLD_LAB_HYPERVISORS
   prefix:
-    description: Prefix of machine names on the computer, so that two labs can stand side by side.
+    description:
+      - Prefix of machine names on the computer, at most 4 characters. With a network of its own it
+        makes a second lab beside the first.
     type: str
     default: fh
     env:
       - name: FREEHOLD_LAB_PREFIX
   network:
-    description: A network of 256 addresses. The first quarter is management and tunnels, the upper half is outside.
+    description:
+      - A network of 256 addresses. The first quarter is management and tunnels, the upper half is
+        outside.
     type: str
     default: 10.77.0.0/24
     env:
@@ -58,6 +63,8 @@ class InventoryModule(BaseInventoryPlugin):
     """Reads C(inventories/lab/lab.yml)."""
 
     NAME = "lab"
+    # The operator's own values; `ansible-inventory --list` would wrap untrusted ones.
+    trusted_by_default = True
 
     def verify_file(self, path):
         """Only a file called lab.yml is ours."""

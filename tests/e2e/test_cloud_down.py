@@ -13,7 +13,7 @@ def traces() -> list[str]:
     found = [f"link {name}" for name in links if "fh-" in name or name.startswith("fhlab")]
     mounts = Path("/proc/mounts").read_text().splitlines()
     found += [f"mount {line}" for line in mounts if "freehold-lab" in line]
-    for group in Path("/sys/fs/cgroup").glob("**/freehold-fh-*"):
+    for group in Path("/sys/fs/cgroup").glob("**/freehold-lab/fh-*"):
         found.append(f"cgroup {group}")
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
@@ -23,7 +23,7 @@ def traces() -> list[str]:
                 continue
             if b"freehold-lab" in words:
                 found.append(f"process {process.name} {words!r}")
-    found += [f"folder {path}" for path in Path("/var/lib/freehold-lab/machines").glob("*")]
+    found += [f"folder {path}" for path in Path("/var/lib/freehold-lab/labs").glob("fh")]
     return found
 
 

@@ -15,6 +15,9 @@ from .definition import Lab, LabError, Machine
 # Modes that a machine's own udev would give to these devices; others get root's only.
 DEVICE_MODES = {"net/tun": 0o666, "fuse": 0o666, "kvm": 0o660}
 
+# What systemd-nspawn leaves when it is killed.
+NSPAWN_RUN = Path("/run/systemd/nspawn")
+
 
 def folder(lab: Lab, machine: Machine) -> Path:
     """Where everything of a machine is."""
@@ -81,6 +84,12 @@ def remove(lab: Lab, machine: Machine) -> list[str]:
     place = folder(lab, machine)
     if not place.exists():
         return []
+    top = root(lab, machine)
+    if mounted_below(top):
+        there = top.stat()
+        (NSPAWN_RUN / f"locks/inode-{there.st_dev}:{there.st_ino}").unlink(missing_ok=True)
+    for kind in ("propagate", "unix-export"):
+        shutil.rmtree(NSPAWN_RUN / kind / machine.label, ignore_errors=True)
     for point in mounted_below(place):
         run("umount", point)
     if left := mounted_below(place):

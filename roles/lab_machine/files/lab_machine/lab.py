@@ -20,7 +20,6 @@ from .command import run
 from .definition import Lab, LabError, Machine
 
 START_TIMEOUT_S = 40
-NSPAWN_RUN = Path("/run/systemd/nspawn")
 
 
 def systemd_runs_the_computer() -> bool:
@@ -49,8 +48,8 @@ def check(lab: Lab) -> None:
         )
     if foreign := links.foreign_ports(lab):
         raise LabError(
-            f"bridge {lab.bridge} has ports of somebody else: {', '.join(foreign)}; remove them, or "
-            "choose another name with lab_machine_bridge"
+            f"bridge {lab.bridge} has ports of somebody else: {', '.join(foreign)}; remove them, "
+            "or choose another name with lab_machine_bridge"
         )
     with tempfile.TemporaryDirectory(dir=lab.folder, prefix="probe-") as probe:
         for part in ("lower", "upper", "work", "root"):
@@ -123,8 +122,6 @@ def down(lab: Lab) -> list[str]:
     done = stop(whole)
     for machine in machines:
         done += disk.remove(whole, machine)
-        for kind in ("propagate", "unix-export"):
-            shutil.rmtree(NSPAWN_RUN / kind / machine.label, ignore_errors=True)
     done += links.remove_bridge(lab)
     lab.known_hosts.unlink(missing_ok=True)
     shutil.rmtree(lab.folder)
@@ -133,10 +130,13 @@ def down(lab: Lab) -> list[str]:
 
 def status(lab: Lab) -> list[str]:
     """One sentence per machine."""
-    return [
-        f"{machine.name} {machine.address.ip} {'running' if running(lab, machine) else 'off'}"
-        for machine in lab.machines
-    ]
+    told = []
+    for machine in lab.machines:
+        state = "running" if running(lab, machine) else "off"
+        if state == "off" and cgroups.processes(machine):
+            state = "left over from a killed run; the next `up` or `down` clears it"
+        told.append(f"{machine.name} {machine.address.ip} {state}")
+    return told
 
 
 def chosen(lab: Lab, names: Sequence[str]) -> list[Machine]:
@@ -202,7 +202,7 @@ def end_processes(lab: Lab, machine: Machine) -> list[str]:
     """Clear what is left of a machine that should be off: processes, groups, links."""
     done = []
     if systemd_runs_the_computer():
-        subprocess.run(["systemctl", "stop", unit(machine)], capture_output=True, check=False)
+        done += _kill_unit(machine)
     elif keeper := process.read(supervisor.state_file(lab, machine)):
         keeper.signal(signal.SIGKILL)
     done += cgroups.kill(machine)
@@ -210,6 +210,16 @@ def end_processes(lab: Lab, machine: Machine) -> list[str]:
     done += links.remove_links(machine)
     done += cgroups.remove(machine)
     return done
+
+
+def _kill_unit(machine: Machine) -> list[str]:
+    """End a unit's processes at once, and wait until systemd has put the unit away."""
+    name = unit(machine)
+    if subprocess.run(["systemctl", "is-active", "--quiet", name], check=False).returncode:
+        return []
+    for words in (["kill", "--signal=KILL", name], ["stop", name]):  # the unit may end in between
+        subprocess.run(["systemctl", *words], capture_output=True, check=False)
+    return [f"processes of machine {machine.name} ended"]
 
 
 def write_known_hosts(lab: Lab) -> None:

@@ -52,6 +52,8 @@ class Supervisor:
         while code == REBOOT_ASKED and not self._stopping:
             code = self._one_boot()
             self._say(f"machine {self._machine.name} ended with status {code}")
+            if not self._delegated:  # a unit's processes end with it
+                cgroups.kill(self._machine)
         state_file(self._lab, self._machine).unlink(missing_ok=True)
         return 0 if self._stopping or code == 0 else 1
 
