@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from freehold.app import create_app
+from freehold.config import Config
 from freehold.identity import bootstrap
-from freehold.store import utc_now
+from freehold.store import Store, utc_now
 from tests.support.service import Service, build, free_port, serve
 
 ADMIN_PASSWORD = "correct horse"
@@ -44,11 +47,14 @@ class Cloud:
     """A bootstrapped service."""
 
     service: Service
+    admin_token: str = ""
 
     @functools.cached_property
     def admin(self) -> TestClient:
-        """The operator, logged in once."""
-        return self.client()
+        """The operator."""
+        client = self.anonymous()
+        client.headers["X-Auth-Token"] = self.admin_token
+        return client
 
     def anonymous(self) -> TestClient:
         """Nobody."""
@@ -98,11 +104,32 @@ class Cloud:
         return user, self.give(user["id"], "member", made["id"])
 
 
-@pytest.fixture
-def cloud(service: Service) -> Cloud:
-    """A bootstrapped service in this process."""
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A bootstrapped database, made once, and a token of its admin."""
+    folder = tmp_path_factory.mktemp("template")
+    service = build(folder)
     assert bootstrapped(service)
-    return Cloud(service)
+    token = Cloud(service).client().headers["X-Auth-Token"]
+    service.store.close()
+    return folder, token
+
+
+@pytest.fixture
+def cloud(template: tuple[Path, str], tmp_path: Path) -> Iterator[Cloud]:
+    """A bootstrapped service in this process, on a copy of the template's database."""
+    folder, token = template
+    for name in ("freehold.sqlite", "secret"):
+        shutil.copy(folder / name, tmp_path / name)
+    config = Config(
+        database=f"sqlite:///{tmp_path}/freehold.sqlite",
+        secret_file=tmp_path / "secret",
+        policy_dir=tmp_path / "policy.d",
+    )
+    store = Store(config.database)
+    made = Cloud(Service(create_app(config, store), store, config), token)
+    yield made
+    store.close()
 
 
 @pytest.fixture(scope="module")
