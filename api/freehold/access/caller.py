@@ -35,6 +35,7 @@ class Caller:
     audit_ids: tuple[str, ...] = ()
     issued_at: datetime | None = None
     expires_at: datetime | None = None
+    application_credential_id: str | None = None
 
     @property
     def project_id(self) -> str | None:

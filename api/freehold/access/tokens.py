@@ -45,6 +45,7 @@ class Revocation(Base):
     user_id: Mapped[str | None]
     project_id: Mapped[str | None]
     domain_id: Mapped[str | None]
+    application_credential_id: Mapped[str | None]
     before: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
@@ -155,6 +156,7 @@ def revoke(
     user_id: str | None = None,
     project_id: str | None = None,
     domain_id: str | None = None,
+    application_credential_id: str | None = None,
     lifetime_s: int = 7 * 86400,
 ) -> None:
     """Void tokens issued up to now that match every field given; forget revocations that are over.
@@ -164,7 +166,7 @@ def revoke(
     Raises:
         ValueError: No field is given (that would void every token there is).
     """
-    if audit_id is user_id is project_id is domain_id is None:
+    if not any((audit_id, user_id, project_id, domain_id, application_credential_id)):
         raise ValueError("a revocation names whose tokens are void")
     session.execute(delete(Revocation).where(Revocation.expires_at < now))
     session.add(
@@ -173,6 +175,7 @@ def revoke(
             user_id=user_id,
             project_id=project_id,
             domain_id=domain_id,
+            application_credential_id=application_credential_id,
             before=now + MARGIN,
             expires_at=now + timedelta(seconds=lifetime_s),
         )
@@ -194,6 +197,7 @@ _LAST_REVOCATION = (
         _matches(Revocation.user_id, "user_id"),
         _matches(Revocation.project_id, "project_id"),
         _matches(Revocation.domain_id, "domain_id", "user_domain_id"),
+        _matches(Revocation.application_credential_id, "application_credential_id"),
         Revocation.before >= bindparam("issued_at"),
     )
     .order_by(Revocation.before.desc())
@@ -210,6 +214,7 @@ def _last_revocation(session: Session, caller: Caller) -> datetime | None:
         "project_id": caller.scope.project_id,
         "domain_id": caller.scope.domain_id,
         "user_domain_id": caller.user_domain_id,
+        "application_credential_id": caller.application_credential_id,
         "issued_at": caller.issued_at,
     }
     return session.scalar(_LAST_REVOCATION, values)
@@ -235,6 +240,8 @@ def _claims(caller: Caller) -> dict[str, Any]:
         claims["d"] = [scope.domain_id, scope.domain_name]
     elif scope.system:
         claims["s"] = True
+    if caller.application_credential_id:
+        claims["c"] = caller.application_credential_id
     return claims
 
 
@@ -256,4 +263,5 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
         audit_ids=tuple(claims["a"]),
         issued_at=datetime.fromtimestamp(claims["iat"], UTC),
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+        application_credential_id=claims.get("c"),
     )

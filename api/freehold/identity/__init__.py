@@ -8,6 +8,7 @@ from __future__ import annotations
 from freehold.access import Rule
 from freehold.http import Routes
 from freehold.identity import (
+    application_credential,
     auth_listing,
     domain,
     endpoint,
@@ -30,6 +31,7 @@ from freehold.identity.project import project_exists
 _RESOURCES = (
     token,
     auth_listing,
+    application_credential,
     domain,
     project,
     project_tag_routes,

@@ -7,7 +7,7 @@ that nobody learns which users exist.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from freehold.access import Tokens
 from freehold.errors import BadRequest, NotAuthenticated
+from freehold.identity.application_credential import ApplicationCredential, secret_matches
 from freehold.identity.domain import Domain
 from freehold.identity.password import MAX_LENGTH, Password, matches
 from freehold.identity.user import User
@@ -57,12 +58,30 @@ class TokenProof(_Strict):
     id: str = Field(repr=False)
 
 
+class CredentialUser(_Strict):
+    """Whose application credential, where it is named by name."""
+
+    id: str | None = None
+    name: str | None = None
+    domain: DomainRef | None = None
+
+
+class CredentialProof(_Strict):
+    """Method ``application_credential``: by id, or by name and user."""
+
+    id: str | None = None
+    name: str | None = None
+    user: CredentialUser | None = None
+    secret: str = Field(repr=False)
+
+
 class Identity(_Strict):
     """How the client proves who it is."""
 
     methods: list[str] = Field(min_length=1, max_length=8)
     password: PasswordProof | None = None
     token: TokenProof | None = None
+    application_credential: CredentialProof | None = None
 
 
 class ProjectRef(_Strict):
@@ -112,6 +131,7 @@ class Login:
     Attributes:
         expires_at: End of the token that proved it; a token made from it lives no longer.
         audit_ids: Of that token.
+        credential: The application credential that proved it, which sets the scope.
     """
 
     user_id: str
@@ -122,6 +142,7 @@ class Login:
     methods: tuple[str, ...]
     expires_at: datetime | None = None
     audit_ids: tuple[str, ...] = ()
+    credential: ApplicationCredential | None = None
 
 
 def refused() -> NotAuthenticated:
@@ -142,21 +163,21 @@ def log_in(session: Session, tokens: Tokens, identity: Identity, now: datetime) 
             logins.append(_by_password(session, _given(identity.password, method)))
         elif method == "token":
             logins.append(_by_token(session, tokens, _given(identity.token, method), now))
+        elif method == "application_credential":
+            proof = _given(identity.application_credential, method)
+            logins.append(_by_credential(session, proof, now))
         else:
             raise NotAuthenticated("Attempted to authenticate with an unsupported method.")
     first = logins[0]
     if any(login.user_id != first.user_id for login in logins):
         raise refused()
     ends = [login.expires_at for login in logins if login.expires_at is not None]
-    return Login(
-        user_id=first.user_id,
-        user_name=first.user_name,
-        domain_id=first.domain_id,
-        domain_name=first.domain_name,
-        default_project_id=first.default_project_id,
+    return replace(
+        first,
         methods=tuple(dict.fromkeys(name for login in logins for name in login.methods)),
         expires_at=min(ends, default=None),
         audit_ids=next((login.audit_ids for login in logins if login.audit_ids), ()),
+        credential=next((login.credential for login in logins if login.credential), None),
     )
 
 
@@ -185,9 +206,41 @@ def _by_password(session: Session, proof: PasswordProof) -> Login:
 
 def _by_token(session: Session, tokens: Tokens, proof: TokenProof, now: datetime) -> Login:
     caller = tokens.read(session, proof.id, now)
+    if caller.application_credential_id is not None:
+        raise NotAuthenticated("A token of an application credential cannot be changed to another.")
     statement = select(User, Domain).join(Domain).where(User.id == caller.user_id)
     methods = tuple(dict.fromkeys(("token", *caller.methods)))
     return _login(session.execute(statement).first(), methods, caller.expires_at, caller.audit_ids)
+
+
+def _by_credential(session: Session, proof: CredentialProof, now: datetime) -> Login:
+    statement = (
+        select(User, Domain, ApplicationCredential)
+        .join(Domain, Domain.id == User.domain_id)
+        .join(ApplicationCredential, ApplicationCredential.user_id == User.id)
+    )
+    whose = proof.user
+    if proof.id is not None:
+        statement = statement.where(ApplicationCredential.id == proof.id)
+    elif proof.name is None or whose is None:
+        raise BadRequest("Expecting to find id, or name and user, in application_credential.")
+    elif whose.id is not None:
+        statement = statement.where(ApplicationCredential.name == proof.name, User.id == whose.id)
+    else:
+        statement = statement.where(
+            ApplicationCredential.name == proof.name,
+            User.name == whose.name,
+            in_domain(whose.domain, "user"),
+        )
+    row = session.execute(statement).first()
+    credential = row[2] if row else None
+    if len(proof.secret) > MAX_LENGTH or not secret_matches(credential, proof.secret):
+        raise refused()
+    assert credential is not None
+    if credential.expires_at is not None and credential.expires_at <= now:
+        raise refused()
+    login = _login(row, ("application_credential",))
+    return replace(login, credential=credential)
 
 
 def _login(

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from freehold.access import Scope
 from freehold.errors import BadRequest, NotAuthenticated
+from freehold.identity.application_credential import ApplicationCredential
 from freehold.identity.assignment import Assignment, counts_on_domain, counts_on_project, held_by
 from freehold.identity.authentication import DomainRef, Login, ProjectRef, ScopeRef, in_domain
 from freehold.identity.domain import Domain
@@ -28,6 +29,8 @@ def scoped(
         BadRequest: Several scopes at once.
         NotAuthenticated: No such scope, or the user has no role there; the answers are alike.
     """
+    if login.credential is not None:
+        return _of_credential(session, login, login.credential, wanted)
     if wanted is None:
         return _default(session, login)
     told = [name for name in ("project", "domain", "system", "unscoped") if _said(wanted, name)]
@@ -62,6 +65,20 @@ def _default(session: Session, login: Login) -> tuple[Scope, tuple[str, ...]]:
     except NotAuthenticated:
         return Scope(), ()
     return (scope, roles) if roles else (Scope(), ())
+
+
+def _of_credential(
+    session: Session, login: Login, credential: ApplicationCredential, wanted: ScopeRef | None
+) -> tuple[Scope, tuple[str, ...]]:
+    """The credential's project, with those of its roles that the user still has there."""
+    if wanted is not None:
+        raise NotAuthenticated("Application credentials cannot request a scope.")
+    scope, held = _project(session, login, ProjectRef(id=credential.project_id))
+    kept = set(role_names(session, credential.role_ids))
+    roles = tuple(name for name in held if name in kept)
+    if not roles:
+        raise _no_access(login)
+    return scope, roles
 
 
 def _project(session: Session, login: Login, wanted: ProjectRef) -> tuple[Scope, tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,6 +11,7 @@ from freehold.access import Caller, Rule
 from freehold.access.tokens import revoke
 from freehold.errors import NotAuthenticated, NotFound
 from freehold.http import Call, Reply, Routes
+from freehold.identity.application_credential import token_entry
 from freehold.identity.authentication import NewToken, log_in
 from freehold.identity.catalog import catalog
 from freehold.identity.scope import role_refs, scoped
@@ -40,8 +41,13 @@ def issue_token(call: Call, body: NewToken) -> Reply:
         roles=roles,
         methods=login.methods,
         audit_ids=login.audit_ids,
+        application_credential_id=login.credential.id if login.credential else None,
     )
-    token, whole = tokens.issue(caller, call.now, login.expires_at, session=call.session)
+    ends = login.expires_at
+    if login.credential is not None and login.credential.expires_at is not None:
+        latest = call.now + timedelta(seconds=tokens.lifetime_s)
+        ends = min(latest, login.credential.expires_at)
+    token, whole = tokens.issue(caller, call.now, ends, session=call.session)
     return _reply(call, token, whole, status=201)
 
 
@@ -104,6 +110,8 @@ def document(session: Session, caller: Caller, *, with_catalog: bool) -> dict[st
         shown["system"] = {"all": True}
     else:
         shown["domain"] = {"id": scope.domain_id, "name": scope.domain_name}
+    if caller.application_credential_id is not None:
+        shown["application_credential"] = token_entry(session, caller.application_credential_id)
     shown["roles"] = role_refs(session, caller.roles)
     if with_catalog:
         shown["catalog"] = catalog(session, scope.project_id)
