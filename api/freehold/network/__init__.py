@@ -1,7 +1,77 @@
-"""To come."""
+"""Networking API v2.0: networks, subnets, ports, routers, floating IPs, security groups.
 
-from freehold.access import Rule
+Rows here become OVN's logical network through one target, ``network/ovn``. The compute room plugs
+servers in and out with the functions offered below; this room never asks compute.
+"""
+
+from freehold.access import Rule, Tokens
+from freehold.config import Config
 from freehold.http import Routes
+from freehold.jobs import TargetKind
+from freehold.network import (
+    extension,
+    floating_ip_operations,
+    network,
+    port,
+    quota,
+    router,
+    router_interface,
+    security_group,
+    security_group_rule_operations,
+    subnet,
+)
+from freehold.network.network import tenant_networks
+from freehold.network.plug import (
+    FixedIpView,
+    GroupView,
+    PortView,
+    PortWish,
+    SubnetView,
+    plug,
+    ports_bound,
+    ports_of,
+    unplug,
+)
+from freehold.network.target import hosts_changed, target_kind
+from freehold.network.version import TABLE, VERSION_ROUTES
 
-ROUTES: list[Routes] = []
-RULES: list[Rule] = []
+_FILES = (
+    network,
+    subnet,
+    port,
+    router,
+    router_interface,
+    floating_ip_operations,
+    security_group,
+    security_group_rule_operations,
+    quota,
+    extension,
+)
+for _file in _FILES:
+    _file.routes(TABLE)
+
+ROUTES: list[Routes] = [TABLE, VERSION_ROUTES]
+RULES: list[Rule] = [rule for file in _FILES for rule in getattr(file, "RULES", ())]
+
+
+def target_kinds(_config: Config, _tokens: Tokens) -> list[TargetKind]:
+    """The one kind of target of this room."""
+    return [target_kind()]
+
+
+__all__ = [
+    "ROUTES",
+    "RULES",
+    "FixedIpView",
+    "GroupView",
+    "PortView",
+    "PortWish",
+    "SubnetView",
+    "hosts_changed",
+    "plug",
+    "ports_bound",
+    "ports_of",
+    "target_kinds",
+    "tenant_networks",
+    "unplug",
+]

@@ -1,0 +1,281 @@
+"""What the compute room may ask: plug a server into networks, take it out, tell of its ports.
+
+Everything happens in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from freehold.access import Caller
+from freehold.errors import BadRequest, Conflict
+from freehold.network.floating_ip import FloatingIp
+from freehold.network.network import Network, tenant_networks, usable
+from freehold.network.port import FixedIp, Port, drop_port, make_port
+from freehold.network.port import visible as visible_ports
+from freehold.network.security_group import PortGroup, SecurityGroup, require_groups
+from freehold.network.standard import converge, find
+from freehold.network.subnet import Subnet
+
+OWNER = "compute:nova"
+
+
+@dataclass(frozen=True)
+class PortWish:
+    """What a server wants to be plugged into: a port that is there, or a new one on a network."""
+
+    network_id: str | None = None
+    port_id: str | None = None
+    fixed_ip: str | None = None
+
+
+@dataclass(frozen=True)
+class SubnetView:
+    """A subnet as guests are told of it."""
+
+    id: str
+    ip_version: int
+    cidr: str
+    gateway_ip: str | None
+    enable_dhcp: bool
+    dns_nameservers: Sequence[str]
+    host_routes: Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class FixedIpView:
+    """One address of a port."""
+
+    address: str
+    version: int
+    subnet: SubnetView
+
+    @property
+    def subnet_id(self) -> str:
+        """The subnet that it is from."""
+        return self.subnet.id
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """A security group by id and name."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class PortView:
+    """A server's port with everything that the server's own views need."""
+
+    id: str
+    mac_address: str
+    mtu: int
+    status: str
+    bound: bool
+    network_id: str
+    network_name: str
+    fixed_ips: Sequence[FixedIpView]
+    floating_ips: Sequence[str]
+    security_groups: Sequence[GroupView]
+
+
+def plug(
+    session: Session,
+    caller: Caller,
+    server_id: str,
+    project_id: str,
+    host: str,
+    wishes: Sequence[PortWish] | None,
+    security_groups: Sequence[str] | None,
+    now: datetime,
+) -> list[PortView]:
+    """Give a server its ports on a host.
+
+    Args:
+        wishes: None plugs it into the one network that the project can use; none at all if it has
+            none. An empty list plugs it into nothing.
+        security_groups: Names or ids, for ports made here; None gives the default group.
+
+    Raises:
+        NotFound: A network or port that the caller may not see.
+        BadRequest: A security group that is unknown, an address outside, an external network.
+        Conflict: Several networks to choose from, a port in use, an address taken, no address left.
+        QuotaExceeded: No room for more ports.
+    """
+    if wishes is None:
+        wishes = _only_network(session, project_id)
+    groups = (
+        None
+        if security_groups is None
+        else require_groups(session, project_id, list(security_groups))
+    )
+    for wish in wishes:
+        if wish.port_id is not None:
+            _take(session, caller, wish.port_id, server_id, host, now)
+        else:
+            _make(session, caller, wish, server_id, project_id, host, groups, now)
+    session.flush()
+    return ports_of(session, [server_id]).get(server_id, [])
+
+
+def _only_network(session: Session, project_id: str) -> list[PortWish]:
+    networks = tenant_networks(session, project_id)
+    if len(networks) > 1:
+        raise Conflict(
+            "Multiple possible networks found, use a Network ID to be more specific.",
+            kind="NetworkAmbiguous",
+        )
+    return [PortWish(network_id=network.id) for network in networks]
+
+
+def _take(
+    session: Session, caller: Caller, port_id: str, server_id: str, host: str, now: datetime
+) -> None:
+    """Use a port that the tenant brought; it stays theirs when the server goes."""
+    port = find(session, Port, port_id, visible_ports(caller))
+    if port.device_id:
+        raise Conflict(f"Port {port_id} is still in use.", kind="PortInUse")
+    port.device_id, port.device_owner, port.host = server_id, OWNER, host
+    port.made_for_server = False
+    port.touch(now)
+    converge(session, port, now)
+
+
+def _make(
+    session: Session,
+    caller: Caller,
+    wish: PortWish,
+    server_id: str,
+    project_id: str,
+    host: str,
+    groups: list[str] | None,
+    now: datetime,
+) -> None:
+    network = find(session, Network, wish.network_id or "", usable(caller))
+    if not network.subnets:
+        raise BadRequest(
+            f"Network {network.id} requires a subnet in order to boot instances on.",
+            kind="NetworkRequiresSubnet",
+        )
+    make_port(
+        session,
+        network,
+        project_id,
+        now,
+        fixed_ips=[FixedIp(ip_address=wish.fixed_ip)] if wish.fixed_ip else None,
+        security_groups=groups,
+        device_id=server_id,
+        device_owner=OWNER,
+        host=host,
+        made_for_server=True,
+    )
+
+
+def unplug(session: Session, server_id: str, now: datetime) -> None:
+    """Take a server out of all its networks: ports made for it go, the tenant's own are free."""
+    for port in session.scalars(
+        select(Port).where(Port.device_id == server_id, Port.removed.is_(False))
+    ).all():
+        if port.made_for_server:
+            drop_port(session, port, now)
+            continue
+        port.device_id = port.device_owner = ""
+        port.host = None
+        port.bound = False
+        port.touch(now)
+        converge(session, port, now)
+
+
+def ports_bound(session: Session, bound: Mapping[str, bool], now: datetime) -> None:
+    """Keep what a host says of the ports on it: whether OVN's flows for them are in place."""
+    if not bound:
+        return
+    for port in session.scalars(select(Port).where(Port.id.in_(list(bound)))).all():
+        if port.bound != bound[port.id]:
+            port.bound = bound[port.id]
+            port.touch(now)
+
+
+def ports_of(session: Session, server_ids: Sequence[str]) -> dict[str, list[PortView]]:
+    """The ports of servers, in the order in which they were plugged; a few queries for all."""
+    rows = session.execute(
+        select(Port, Network)
+        .join(Network, Network.id == Port.network_id)
+        .where(Port.device_id.in_(list(server_ids)), Port.removed.is_(False))
+        .order_by(Port.created_at, Port.id)
+    ).all()
+    if not rows:
+        return {}
+    ports = [port for port, _ in rows]
+    subnets = _subnets(session, ports)
+    floating = _floating(session, ports)
+    groups = _groups(session, ports)
+    found: dict[str, list[PortView]] = {}
+    for port, network in rows:
+        found.setdefault(port.device_id, []).append(
+            PortView(
+                id=port.id,
+                mac_address=port.mac_address,
+                mtu=network.mtu,
+                status=port.status,
+                bound=port.bound,
+                network_id=network.id,
+                network_name=network.name,
+                fixed_ips=[
+                    FixedIpView(
+                        address.ip_address,
+                        subnets[address.subnet_id].ip_version,
+                        subnets[address.subnet_id],
+                    )
+                    for address in port.addresses
+                ],
+                floating_ips=floating.get(port.id, []),
+                security_groups=groups.get(port.id, []),
+            )
+        )
+    return found
+
+
+def _subnets(session: Session, ports: Sequence[Port]) -> dict[str, SubnetView]:
+    ids = {address.subnet_id for port in ports for address in port.addresses}
+    return {
+        row.id: SubnetView(
+            row.id,
+            row.ip_version,
+            row.cidr,
+            row.gateway_ip,
+            row.enable_dhcp,
+            row.dns_nameservers,
+            row.host_routes,
+        )
+        for row in session.scalars(select(Subnet).where(Subnet.id.in_(ids)))
+    }
+
+
+def _floating(session: Session, ports: Sequence[Port]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for port_id, address in session.execute(
+        select(FloatingIp.port_id, FloatingIp.floating_ip_address).where(
+            FloatingIp.port_id.in_([port.id for port in ports]), FloatingIp.removed.is_(False)
+        )
+    ):
+        found.setdefault(str(port_id), []).append(address)
+    return found
+
+
+def _groups(session: Session, ports: Sequence[Port]) -> dict[str, list[GroupView]]:
+    found: dict[str, list[GroupView]] = {}
+    for port_id, group_id, name in session.execute(
+        select(PortGroup.port_id, SecurityGroup.id, SecurityGroup.name)
+        .join(SecurityGroup, SecurityGroup.id == PortGroup.security_group_id)
+        .where(PortGroup.port_id.in_([port.id for port in ports]))
+        .order_by(SecurityGroup.name)
+    ):
+        found.setdefault(port_id, []).append(GroupView(group_id, name))
+    return found

@@ -1,0 +1,290 @@
+"""Security groups: what may reach a port and leave it. Each project has one called ``default``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from freehold.access import Limit, Rule, hold, require_room
+from freehold.errors import BadRequest, Conflict
+from freehold.http import Call, Listing, Routes, SortKey
+from freehold.jobs import Converged
+from freehold.network.collection import boolean, chosen, listed
+from freehold.network.quota import DEFAULTS, used
+from freehold.network.security_group_rule import SecurityGroupRule, rule_wire
+from freehold.network.standard import Standard, Wish, converge, find, own_or, owner, remove
+from freehold.store import Base, lock
+
+DEFAULT = "default"
+RULES = [
+    Rule("create_security_group", "rule:admin_or_member", "POST /security-groups"),
+    Rule("get_security_group", "rule:admin_or_reader", "GET /security-groups"),
+    Rule("update_security_group", "rule:admin_or_member", "PUT /security-groups/{id}"),
+    Rule("delete_security_group", "rule:admin_or_member", "DELETE /security-groups/{id}"),
+]
+
+
+class PortGroup(Base):
+    """A port is filtered by a security group."""
+
+    __tablename__ = "port_security_groups"
+
+    port_id: Mapped[str] = mapped_column(
+        ForeignKey("ports.id", ondelete="CASCADE"), primary_key=True
+    )
+    security_group_id: Mapped[str] = mapped_column(primary_key=True, index=True)
+
+
+class SecurityGroup(Standard, Converged, Base):
+    """One group.
+
+    Attributes:
+        default_of: The project whose default it is; unique, so that a project has one.
+    """
+
+    __tablename__ = "security_groups"
+
+    stateful: Mapped[bool] = mapped_column(default=True)
+    default_of: Mapped[str | None] = mapped_column(unique=True)
+
+    rules: Mapped[list[SecurityGroupRule]] = relationship(
+        SecurityGroupRule,
+        lazy="selectin",
+        order_by=SecurityGroupRule.id,
+        cascade="all, delete-orphan",
+    )
+
+    __table_args__ = (Index("ix_security_groups_unsettled", "satisfied", "generation"),)
+
+
+class GroupWish(Wish):
+    """Body of POST and PUT."""
+
+    stateful: bool = True
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    security_group: GroupWish
+
+
+LISTING = Listing(
+    id=SecurityGroup.id,
+    columns={
+        "id": SecurityGroup.id,
+        "name": SecurityGroup.name,
+        "project_id": SecurityGroup.project_id,
+        "description": SecurityGroup.description,
+        "stateful": SecurityGroup.stateful,
+    },
+    parsers={"stateful": boolean},
+    default_sort=(SortKey("id"),),
+)
+
+
+def wire(group: SecurityGroup) -> dict[str, Any]:
+    """One group with its rules in its wire form."""
+    return group.standard_wire() | {
+        "stateful": group.stateful,
+        "shared": False,
+        "security_group_rules": [rule_wire(rule) for rule in group.rules],
+    }
+
+
+def make_group(
+    session: Session, project_id: str, now: datetime, *, name: str, **columns: Any
+) -> SecurityGroup:
+    """A new group with what every group has: everything may leave."""
+    group = SecurityGroup(
+        project_id=project_id,
+        name=name,
+        created_at=now,
+        updated_at=now,
+        revision_number=1,
+        generation=0,
+        satisfied=0,
+        found={},
+        rules=[
+            SecurityGroupRule.of(project_id, now, direction="egress", ethertype=version)
+            for version in ("IPv4", "IPv6")
+        ],
+        **columns,
+    )
+    session.add(group)
+    session.flush()
+    return group
+
+
+def default_group(session: Session, project_id: str, now: datetime) -> SecurityGroup:
+    """The project's default group, made on first use: its members may talk to each other."""
+    statement = select(SecurityGroup).where(SecurityGroup.default_of == project_id)
+    if (found := session.scalars(statement).first()) is not None:
+        return found
+    lock(session, "default security group", project_id)
+    if (found := session.scalars(statement).first()) is not None:
+        return found
+    group = make_group(
+        session,
+        project_id,
+        now,
+        name=DEFAULT,
+        description="Default security group",
+        stateful=True,
+        default_of=project_id,
+    )
+    group.rules += [
+        SecurityGroupRule.of(
+            project_id, now, direction="ingress", ethertype=version, remote_group_id=group.id
+        )
+        for version in ("IPv4", "IPv6")
+    ]
+    converge(session, group, now)
+    session.flush()
+    return group
+
+
+def _with_default(call: Call) -> None:
+    """Make the caller's default group before it is looked for, in a transaction of its own."""
+    project_id = call.caller.project_id
+    known = select(SecurityGroup.id).where(SecurityGroup.default_of == project_id)
+    if project_id is None or call.session.execute(known).first() is not None:
+        return
+    call.session.rollback()
+    with call.store.write() as session:
+        default_group(session, project_id, call.now)
+
+
+def list_groups(call: Call) -> dict[str, Any]:
+    """The caller's groups."""
+    _with_default(call)
+    mine = own_or(call.caller, SecurityGroup.project_id)
+    statement = select(SecurityGroup).where(SecurityGroup.removed.is_(False), mine)
+    return listed(call, "security_groups", LISTING, statement, wire)
+
+
+def show_group(call: Call, group_id: str) -> dict[str, Any]:
+    """One group."""
+    return {"security_group": chosen(call, wire(_mine(call, group_id)))}
+
+
+def _mine(call: Call, group_id: str) -> SecurityGroup:
+    return find(
+        call.session, SecurityGroup, group_id, own_or(call.caller, SecurityGroup.project_id)
+    )
+
+
+def create_group(call: Call, body: _Body) -> dict[str, Any]:
+    """Make a group."""
+    wish = body.security_group
+    project_id = owner(call, wish, "create_security_group")
+    default_group(call.session, project_id, call.now)
+    if wish.name == DEFAULT:
+        raise Conflict(
+            "Default security group already exists.", kind="SecurityGroupDefaultAlreadyExists"
+        )
+    hold(call.session, project_id, "network")
+    room = [Limit("security_group", used(call.session, SecurityGroup, project_id))]
+    require_room(call.session, project_id, "network", DEFAULTS, room)
+    group = make_group(
+        call.session,
+        project_id,
+        call.now,
+        name=wish.name,
+        description=wish.description,
+        stateful=wish.stateful,
+    )
+    converge(call.session, group, call.now)
+    call.audit("create", "security_group", group.id)
+    return {"security_group": wire(group)}
+
+
+def update_group(call: Call, group_id: str, body: _Body) -> dict[str, Any]:
+    """Rename a group or change how it filters."""
+    group = _mine(call, group_id)
+    changes = body.security_group.changes()
+    if group.default_of and changes.get("name", DEFAULT) != DEFAULT:
+        raise Conflict(
+            "Updating default security group not allowed.", kind="SecurityGroupCannotUpdateDefault"
+        )
+    if changes.get("stateful", group.stateful) != group.stateful and is_used(
+        call.session, group.id
+    ):
+        raise Conflict(f"Security Group {group.id} in use.", kind="SecurityGroupInUse")
+    changes.pop("project_id", None)
+    for name, value in changes.items():
+        setattr(group, name, value)
+    group.touch(call.now)
+    converge(call.session, group, call.now)
+    call.audit("update", "security_group", group.id)
+    return {"security_group": wire(group)}
+
+
+def delete_group(call: Call, group_id: str) -> None:
+    """Remove a group that no port is filtered by."""
+    group = _mine(call, group_id)
+    if group.default_of and not call.caller.is_admin:
+        raise Conflict(
+            "Insufficient rights for removing default security group.",
+            kind="SecurityGroupCannotRemoveDefault",
+        )
+    if is_used(call.session, group.id):
+        raise Conflict(f"Security Group {group.id} in use.", kind="SecurityGroupInUse")
+    group.default_of = None
+    remote = select(SecurityGroupRule).where(SecurityGroupRule.remote_group_id == group.id)
+    for rule in call.session.scalars(remote).all():
+        if rule.security_group_id != group.id:
+            drop_rule(call.session, rule, call.now)
+    remove(call.session, group, call.now)
+    call.audit("delete", "security_group", group.id)
+
+
+def is_used(session: Session, group_id: str) -> bool:
+    """Whether a port is filtered by the group."""
+    statement = select(PortGroup.port_id).where(PortGroup.security_group_id == group_id)
+    return session.execute(statement.limit(1)).first() is not None
+
+
+def drop_rule(session: Session, rule: SecurityGroupRule, now: datetime) -> None:
+    """Take a rule out of its group."""
+    group = session.get_one(SecurityGroup, rule.security_group_id)
+    group.rules.remove(rule)
+    group.touch(now)
+    converge(session, group, now)
+
+
+def require_groups(session: Session, project_id: str, names: list[str]) -> list[str]:
+    """Ids of a project's groups, each named by id or by name.
+
+    Raises:
+        BadRequest: A name that is unknown or stands for several.
+    """
+    ids = []
+    for name in names:
+        rows = session.scalars(
+            select(SecurityGroup.id).where(
+                SecurityGroup.project_id == project_id,
+                SecurityGroup.removed.is_(False),
+                (SecurityGroup.id == name) | (SecurityGroup.name == name),
+            )
+        ).all()
+        if len(rows) != 1:
+            said = "not found" if not rows else "not unique: use an ID"
+            raise BadRequest(f"Security group {name} {said}.")
+        ids.append(rows[0])
+    return ids
+
+
+def routes(table: Routes) -> None:
+    """Add the routes of security groups."""
+    path = "/security-groups"
+    table.add("GET", path, list_groups, policy="get_security_group")
+    table.add("POST", path, create_group, policy="create_security_group", status=201)
+    table.add("GET", path + "/{group_id}", show_group, policy="get_security_group")
+    table.add("PUT", path + "/{group_id}", update_group, policy="update_security_group")
+    table.add(
+        "DELETE", path + "/{group_id}", delete_group, policy="delete_security_group", status=204
+    )

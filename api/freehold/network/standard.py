@@ -1,0 +1,138 @@
+"""What every Networking resource has: id, project, name, description, times, revision; its wish.
+
+The API reference calls these the standard attributes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
+
+from freehold.access import Caller
+from freehold.errors import NotFound
+from freehold.http import Call
+from freehold.jobs import Converged, want
+from freehold.store import new_id
+
+TARGET = ("network", "ovn")
+CONVERGE_S = 120
+"""How long a logical change may take before its row shows a fault."""
+
+
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain a NUL character")
+    return text
+
+
+Text = Annotated[str, Field(max_length=255), AfterValidator(_no_nul)]
+
+
+class Standard:
+    """Mixin of the standard attributes."""
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    project_id: Mapped[str] = mapped_column(index=True)
+    name: Mapped[str] = mapped_column(default="")
+    description: Mapped[str] = mapped_column(default="")
+    revision_number: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    def standard_wire(self) -> dict[str, Any]:
+        """The standard attributes in their wire form."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "description": self.description,
+            "project_id": self.project_id,
+            "tenant_id": self.project_id,
+            "revision_number": self.revision_number,
+            "created_at": f"{self.created_at:%Y-%m-%dT%H:%M:%SZ}",
+            "updated_at": f"{self.updated_at:%Y-%m-%dT%H:%M:%SZ}",
+            "tags": [],
+        }
+
+    def touch(self, now: datetime) -> None:
+        """Count a change that a client can see."""
+        self.revision_number += 1
+        self.updated_at = now
+
+
+class Wish(BaseModel):
+    """What bodies have in common. ``tenant_id`` is the older name of ``project_id``."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    name: Text = ""
+    description: Text = ""
+    project_id: str | None = Field(default=None, max_length=255)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_names(cls, said: Any) -> Any:
+        if isinstance(said, dict) and "tenant_id" in said:
+            said = dict(said)
+            older = said.pop("tenant_id")
+            if "project_id" in cls.model_fields:
+                said.setdefault("project_id", older)
+        return said
+
+    def changes(self) -> dict[str, Any]:
+        """Only what the client set, so that null differs from absent."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+def owner(call: Call, wish: Wish, rule: str) -> str:
+    """The project that a new thing belongs to; another than one's own only by policy."""
+    project_id = wish.project_id or call.caller.project_id
+    if project_id is None:
+        raise NotFound("The token has no project; name one with project_id.")
+    call.enforce(rule, {"project_id": project_id})
+    return project_id
+
+
+Row = TypeVar("Row", bound=Any)
+
+
+def own_or(caller: Caller, column: InstrumentedAttribute[str], *also: Any) -> ColumnElement[bool]:
+    """SQL condition: the caller's rows and what else they may see; admins see all."""
+    if caller.is_admin:
+        return column.is_not(None)
+    return or_(column == caller.project_id, *also)
+
+
+def find(
+    session: Session, kind: type[Row], row_id: str, visible: ColumnElement[bool] | None = None
+) -> Row:
+    """One row that is not being removed.
+
+    Raises:
+        NotFound: None with this id that the caller may see.
+    """
+    statement = select(kind).where(kind.id == row_id)
+    if hasattr(kind, "removed"):
+        statement = statement.where(kind.removed.is_(False))
+    if visible is not None:
+        statement = statement.where(visible)
+    row: Row | None = session.scalars(statement).first()
+    if row is None:
+        said = kind.__name__
+        raise NotFound(f"{said} {row_id} could not be found.", kind=f"{said}NotFound")
+    return row
+
+
+def converge(session: Session, row: Converged, now: datetime) -> None:
+    """Let the logical network follow a row that was made or changed."""
+    row.ask(now, CONVERGE_S)
+    want(session, *TARGET, now)
+
+
+def remove(session: Session, row: Converged, now: datetime) -> None:
+    """Wish that the row be gone; it goes when the machine says so, its tenant sees it no more."""
+    row.removed = True
+    converge(session, row, now)
