@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, and_, or_, select
+from sqlalchemy import BindParameter, CheckConstraint, ColumnElement, ForeignKey, and_, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from freehold.access.tokens import revoke
@@ -131,14 +132,16 @@ def _revoke(session: Session, now: datetime, rows: Iterable[Assignment]) -> None
         revoke(session, now, user_id=user_id, project_id=project_id)
 
 
-def held_by(user_id: str) -> ColumnElement[bool]:
+def held_by(user_id: str | BindParameter[Any]) -> ColumnElement[bool]:
     """Condition: the assignment is the user's own or that of a group they are in."""
     groups = select(Membership.group_id).where(Membership.user_id == user_id)
     return or_(Assignment.user_id == user_id, Assignment.group_id.in_(groups))
 
 
 def counts_on_project(
-    project_id: str, domain_id: str, above: Iterable[str] = ()
+    project_id: str | BindParameter[Any],
+    domain_id: str | BindParameter[Any],
+    above: Iterable[str] = (),
 ) -> ColumnElement[bool]:
     """Condition: the assignment counts on this project.
 

@@ -6,13 +6,13 @@ that nobody learns which users exist.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from sqlalchemy import select
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from freehold.access import Tokens
@@ -20,6 +20,7 @@ from freehold.errors import BadRequest, NotAuthenticated
 from freehold.identity.application_credential import ApplicationCredential, secret_matches
 from freehold.identity.domain import Domain
 from freehold.identity.password import MAX_LENGTH, Password, matches
+from freehold.identity.project import Project
 from freehold.identity.user import User
 
 Proof = TypeVar("Proof")
@@ -30,18 +31,28 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("must not contain a NUL character")
+    return text
+
+
+Key = Annotated[str, AfterValidator(_without_nul)]
+"""An id or name to look up; PostgreSQL refuses NUL even in a comparison."""
+
+
 class DomainRef(_Strict):
     """A domain by id or name."""
 
-    id: str | None = None
-    name: str | None = None
+    id: Key | None = None
+    name: Key | None = None
 
 
 class UserRef(_Strict):
     """A user by id, or by name and domain, and their password."""
 
-    id: str | None = None
-    name: str | None = None
+    id: Key | None = None
+    name: Key | None = None
     domain: DomainRef | None = None
     password: str = Field(repr=False)
 
@@ -61,16 +72,16 @@ class TokenProof(_Strict):
 class CredentialUser(_Strict):
     """Whose application credential, where it is named by name."""
 
-    id: str | None = None
-    name: str | None = None
+    id: Key | None = None
+    name: Key | None = None
     domain: DomainRef | None = None
 
 
 class CredentialProof(_Strict):
     """Method ``application_credential``: by id, or by name and user."""
 
-    id: str | None = None
-    name: str | None = None
+    id: Key | None = None
+    name: Key | None = None
     user: CredentialUser | None = None
     secret: str = Field(repr=False)
 
@@ -87,8 +98,8 @@ class Identity(_Strict):
 class ProjectRef(_Strict):
     """A project by id, or by name and domain."""
 
-    id: str | None = None
-    name: str | None = None
+    id: Key | None = None
+    name: Key | None = None
     domain: DomainRef | None = None
 
 
@@ -188,18 +199,11 @@ def _given(proof: Proof | None, method: str) -> Proof:
 
 
 def _by_password(session: Session, proof: PasswordProof) -> Login:
-    wanted = proof.user
-    statement = select(User, Domain, Password.hash).join(Domain).outerjoin(Password)
-    if wanted.id is not None:
-        statement = statement.where(User.id == wanted.id)
-    elif wanted.name is None:
-        raise BadRequest("Expecting to find id or name in user.")
-    else:
-        statement = statement.where(User.name == wanted.name, in_domain(wanted.domain, "user"))
-    row = session.execute(statement).first()
-    if len(wanted.password) > MAX_LENGTH:
+    by, values = lookup(proof.user, "user")
+    row = session.execute(_users(by), values).first()
+    if len(proof.user.password) > MAX_LENGTH:
         raise refused()
-    if not matches(wanted.password, row[2] if row else None):
+    if not matches(proof.user.password, row.hash if row else None):
         raise refused()
     return _login(row, ("password",))
 
@@ -208,66 +212,100 @@ def _by_token(session: Session, tokens: Tokens, proof: TokenProof, now: datetime
     caller = tokens.read(session, proof.id, now)
     if caller.application_credential_id is not None:
         raise NotAuthenticated("A token of an application credential cannot be changed to another.")
-    statement = select(User, Domain).join(Domain).where(User.id == caller.user_id)
+    row = session.execute(_users("id"), {"id": caller.user_id}).first()
     methods = tuple(dict.fromkeys(("token", *caller.methods)))
-    return _login(session.execute(statement).first(), methods, caller.expires_at, caller.audit_ids)
+    return _login(row, methods, caller.expires_at, caller.audit_ids)
 
 
 def _by_credential(session: Session, proof: CredentialProof, now: datetime) -> Login:
-    statement = (
-        select(User, Domain, ApplicationCredential)
-        .join(Domain, Domain.id == User.domain_id)
-        .join(ApplicationCredential, ApplicationCredential.user_id == User.id)
-    )
-    whose = proof.user
+    statement = select(ApplicationCredential)
     if proof.id is not None:
         statement = statement.where(ApplicationCredential.id == proof.id)
-    elif proof.name is None or whose is None:
+    elif proof.name is None or proof.user is None:
         raise BadRequest("Expecting to find id, or name and user, in application_credential.")
-    elif whose.id is not None:
-        statement = statement.where(ApplicationCredential.name == proof.name, User.id == whose.id)
     else:
+        by, values = lookup(proof.user, "user")
+        user = session.execute(_users(by), values).first()
         statement = statement.where(
             ApplicationCredential.name == proof.name,
-            User.name == whose.name,
-            in_domain(whose.domain, "user"),
+            ApplicationCredential.user_id == (user.id if user else None),
         )
-    row = session.execute(statement).first()
-    credential = row[2] if row else None
+    credential = session.scalar(statement)
     if len(proof.secret) > MAX_LENGTH or not secret_matches(credential, proof.secret):
         raise refused()
     assert credential is not None
     if credential.expires_at is not None and credential.expires_at <= now:
         raise refused()
-    login = _login(row, ("application_credential",))
-    return replace(login, credential=credential)
+    row = session.execute(_users("id"), {"id": credential.user_id}).first()
+    return replace(_login(row, ("application_credential",)), credential=credential)
 
 
 def _login(
-    row: Sequence[Any] | None,
+    row: Row[*tuple[Any, ...]] | None,
     methods: tuple[str, ...],
     expires_at: datetime | None = None,
     audit_ids: tuple[str, ...] = (),
 ) -> Login:
-    if row is None:
-        raise refused()
-    user, domain = row[0], row[1]
-    if not (user.enabled and domain.enabled):
+    if row is None or not (row.enabled and row.domain_enabled):
         raise refused()
     return Login(
-        user_id=user.id,
-        user_name=user.name,
-        domain_id=domain.id,
-        domain_name=domain.name,
-        default_project_id=user.default_project_id,
+        user_id=row.id,
+        user_name=row.name,
+        domain_id=row.domain_id,
+        domain_name=row.domain_name,
+        default_project_id=row.default_project_id,
         methods=methods,
         expires_at=expires_at,
         audit_ids=audit_ids,
     )
 
 
-def in_domain(ref: DomainRef | None, what: str) -> Any:
-    """Condition on the joined Domain. Raises BadRequest when the body names none."""
-    if ref is None or (ref.id is None and ref.name is None):
-        raise BadRequest(f"Expecting to find domain in {what}.")
-    return Domain.id == ref.id if ref.id is not None else Domain.name == ref.name
+@functools.cache
+def _users(by: str) -> Select[*tuple[Any, ...]]:
+    """The query for one user with domain and password, built once for each way of naming them."""
+    return (
+        select(
+            User.id,
+            User.name,
+            User.enabled,
+            User.default_project_id,
+            User.domain_id,
+            Domain.name.label("domain_name"),
+            Domain.enabled.label("domain_enabled"),
+            Password.hash,
+        )
+        .join(Domain, Domain.id == User.domain_id)
+        .outerjoin(Password, Password.user_id == User.id)
+        .where(*named(User, by))
+    )
+
+
+def lookup(ref: UserRef | CredentialUser | ProjectRef, what: str) -> tuple[str, dict[str, str]]:
+    """How a reference names its user or project (for ``named``), and the query's values.
+
+    Raises:
+        BadRequest: Neither id nor name, or a name without its domain.
+    """
+    if ref.id is not None:
+        return "id", {"id": ref.id}
+    if ref.name is None:
+        raise BadRequest(f"Expecting to find id or name in {what}.")
+    by, domain = domain_key(ref.domain, what)
+    return by, {"name": ref.name, "domain": domain}
+
+
+def domain_key(ref: DomainRef | None, what: str) -> tuple[str, str]:
+    """How a reference names its domain, and the value. Raises BadRequest when it does not."""
+    if ref is not None and ref.id is not None:
+        return "domain_id", ref.id
+    if ref is not None and ref.name is not None:
+        return "domain_name", ref.name
+    raise BadRequest(f"Expecting to find domain in {what}.")
+
+
+def named(table: type[User] | type[Project], by: str) -> list[ColumnElement[bool]]:
+    """Conditions with the values that ``lookup`` gives, for a select joined with Domain."""
+    if by == "id":
+        return [table.id == bindparam("id")]
+    column = Domain.id if by == "domain_id" else Domain.name
+    return [table.name == bindparam("name"), column == bindparam("domain")]

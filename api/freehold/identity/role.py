@@ -127,11 +127,13 @@ def closure(role_ids: Iterable[str], implied: Mapping[str, Iterable[str]]) -> se
     return reached
 
 
+_IMPLIED = select(ImpliedRole.prior_role_id, ImpliedRole.implied_role_id)
+
+
 def implications(session: Session) -> dict[str, list[str]]:
     """Which roles each role implies directly; the whole (small) table."""
     found: dict[str, list[str]] = {}
-    rows = session.execute(select(ImpliedRole.prior_role_id, ImpliedRole.implied_role_id))
-    for prior, implied in rows:
+    for prior, implied in session.execute(_IMPLIED):
         found.setdefault(prior, []).append(implied)
     return found
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from freehold.access import Scope
 from freehold.errors import BadRequest, NotAuthenticated
 from freehold.identity.application_credential import ApplicationCredential
 from freehold.identity.assignment import Assignment, counts_on_domain, counts_on_project, held_by
-from freehold.identity.authentication import DomainRef, Login, ProjectRef, ScopeRef, in_domain
+from freehold.identity.authentication import (
+    DomainRef,
+    Login,
+    ProjectRef,
+    ScopeRef,
+    domain_key,
+    lookup,
+    named,
+)
 from freehold.identity.domain import Domain
 from freehold.identity.project import Project, ancestors
 from freehold.identity.role import Role, closure, implications
@@ -82,36 +91,64 @@ def _of_credential(
 
 
 def _project(session: Session, login: Login, wanted: ProjectRef) -> tuple[Scope, tuple[str, ...]]:
-    statement = select(Project, Domain).join(Domain)
-    if wanted.id is not None:
-        statement = statement.where(Project.id == wanted.id)
-    elif wanted.name is not None:
-        statement = statement.where(
-            Project.name == wanted.name, in_domain(wanted.domain, "project")
-        )
-    else:
-        raise BadRequest("Expecting to find id or name in project.")
-    row = session.execute(statement).first()
-    if row is None or not (row[0].enabled and row[1].enabled):
+    by, values = lookup(wanted, "project")
+    row = session.execute(_projects(by), values).first()
+    if row is None or not (row.enabled and row.domain_enabled):
         raise _no_access(login)
-    project, domain = row
-    above = [one.id for one in ancestors(session, project)]
-    here = counts_on_project(project.id, domain.id, above)
-    scope = Scope(project.id, project.name, domain.id, domain.name)
-    return scope, _roles(session, login, here)
+    scope = Scope(row.id, row.name, row.domain_id, row.domain_name)
+    place = {"user_id": login.user_id, "project_id": row.id, "domain_id": row.domain_id}
+    if row.parent_id is None:
+        held = session.scalars(_HELD_ON_PROJECT, place).all()
+    else:
+        above = [one.id for one in ancestors(session, session.get_one(Project, row.id))]
+        here = counts_on_project(row.id, row.domain_id, above)
+        held = session.scalars(_held(here), place).all()
+    return scope, role_names(session, held)
+
+
+@functools.cache
+def _projects(by: str) -> Select[*tuple[Any, ...]]:
+    """The query for one project, built once for each way of naming it."""
+    return (
+        select(
+            Project.id,
+            Project.name,
+            Project.enabled,
+            Project.parent_id,
+            Project.domain_id,
+            Domain.name.label("domain_name"),
+            Domain.enabled.label("domain_enabled"),
+        )
+        .join(Domain, Domain.id == Project.domain_id)
+        .where(*named(Project, by))
+    )
 
 
 def _domain(session: Session, login: Login, wanted: DomainRef) -> tuple[Scope, tuple[str, ...]]:
-    domain = session.scalar(select(Domain).where(in_domain(wanted, "scope")))
+    by, value = domain_key(wanted, "scope")
+    column = Domain.id if by == "domain_id" else Domain.name
+    domain = session.scalar(select(Domain).where(column == value))
     if domain is None or not domain.enabled:
         raise _no_access(login)
     scope = Scope(domain_id=domain.id, domain_name=domain.name)
     return scope, _roles(session, login, counts_on_domain(domain.id))
 
 
+def _held(here: ColumnElement[bool]) -> Select[str]:
+    return select(Assignment.role_id).where(held_by(bindparam("user_id")), here)
+
+
+_HELD_ON_PROJECT = _held(counts_on_project(bindparam("project_id"), bindparam("domain_id")))
+
+
 def _roles(session: Session, login: Login, here: ColumnElement[bool]) -> tuple[str, ...]:
-    held = session.scalars(select(Assignment.role_id).where(held_by(login.user_id), here)).all()
+    held = session.scalars(_held(here), {"user_id": login.user_id}).all()
     return role_names(session, held)
+
+
+_NAMES = select(Role.name).where(
+    Role.id.in_(bindparam("ids", expanding=True)), Role.domain_id.is_(None)
+)
 
 
 def role_names(session: Session, role_ids: Iterable[str]) -> tuple[str, ...]:
@@ -119,8 +156,7 @@ def role_names(session: Session, role_ids: Iterable[str]) -> tuple[str, ...]:
     if not (held := set(role_ids)):
         return ()
     whole = closure(held, implications(session))
-    names = select(Role.name).where(Role.id.in_(whole), Role.domain_id.is_(None))
-    return tuple(sorted(session.scalars(names)))
+    return tuple(sorted(session.scalars(_NAMES, {"ids": list(whole)})))
 
 
 _REFS = (

@@ -159,8 +159,15 @@ def show_user(call: Call, user_id: str) -> dict[str, Any]:
 
 
 def create_user(call: Call, body: NewUser) -> dict[str, Any]:
-    """Make a user."""
+    """Make a user. The password is hashed before the transaction, which no writer waits for."""
     wish = body.user
+    secret = None if wish.password is None else hashed(wish.password)
+    with call.store.write() as session:
+        call.session = session
+        return _create(call, wish, secret)
+
+
+def _create(call: Call, wish: UserWish, secret: str | None) -> dict[str, Any]:
     domain_id = wish.domain_id or call.caller.scope.domain_id or DEFAULT_DOMAIN
     load(call.session, Domain, "domain", domain_id)
     _require_free_name(call.session, domain_id, wish.name)
@@ -176,8 +183,8 @@ def create_user(call: Call, body: NewUser) -> dict[str, Any]:
     keep_extra(user, wish)
     call.session.add(user)
     call.session.flush()
-    if wish.password is not None:
-        set_password(call.session, user.id, wish.password, call.now)
+    if secret is not None:
+        _keep_password(call.session, user.id, secret, call.now)
     call.audit("create", "user", user.id)
     return {"user": wire(call, user)}
 
@@ -185,6 +192,13 @@ def create_user(call: Call, body: NewUser) -> dict[str, Any]:
 def update_user(call: Call, user_id: str, body: ChangedUser) -> dict[str, Any]:
     """Change a user; a new password or disabling voids their tokens."""
     wish = body.user
+    secret = None if wish.password is None else hashed(wish.password)
+    with call.store.write() as session:
+        call.session = session
+        return _update(call, user_id, wish, secret)
+
+
+def _update(call: Call, user_id: str, wish: UserChange, secret: str | None) -> dict[str, Any]:
     user = load(call.session, User, "user", user_id)
     require_same(wish, domain_id=user.domain_id)
     said = wish.said("name", "enabled", "default_project_id")
@@ -197,8 +211,8 @@ def update_user(call: Call, user_id: str, body: ChangedUser) -> dict[str, Any]:
     if "options" in wish.model_fields_set:
         user.options = merged_options(user.options, wish.options, OPTIONS)
     keep_extra(user, wish)
-    if wish.password is not None:
-        set_password(call.session, user.id, wish.password, call.now)
+    if secret is not None:
+        _keep_password(call.session, user.id, secret, call.now)
         revoke(call.session, call.now, user_id=user.id)
     call.session.flush()
     call.audit("update", "user", user.id)
@@ -243,8 +257,12 @@ def change_password(call: Call, user_id: str, body: ChangedPassword) -> Reply:
 
 
 def set_password(session: Session, user_id: str, password: str, now: datetime) -> None:
-    """Store the hash of a new password."""
-    session.merge(Password(user_id=user_id, hash=hashed(password), changed_at=now))
+    """Hash a new password and store that."""
+    _keep_password(session, user_id, hashed(password), now)
+
+
+def _keep_password(session: Session, user_id: str, secret: str, now: datetime) -> None:
+    session.merge(Password(user_id=user_id, hash=secret, changed_at=now))
 
 
 def _require_free_name(session: Session, domain_id: str, name: str) -> None:
@@ -258,9 +276,11 @@ def _require_free_name(session: Session, domain_id: str, name: str) -> None:
 
 
 ROUTES = Routes(VERSION)
+_ONE = "/users/{user_id}"
 add_read(ROUTES, "/users", list_users, policy="identity:list_users")
-add_read(ROUTES, "/users/{user_id}", show_user, policy="logged_in")
-ROUTES.add("POST", "/users", create_user, policy="identity:create_user", status=201)
-ROUTES.add("PATCH", "/users/{user_id}", update_user, policy="identity:update_user")
-ROUTES.add("DELETE", "/users/{user_id}", delete_user, policy="identity:delete_user")
-ROUTES.add("POST", "/users/{user_id}/password", change_password, policy=None, writes=False)
+add_read(ROUTES, _ONE, show_user, policy="logged_in")
+# These three hash first and open their own write transaction after it.
+ROUTES.add("POST", "/users", create_user, policy="identity:create_user", status=201, writes=False)
+ROUTES.add("PATCH", _ONE, update_user, policy="identity:update_user", writes=False)
+ROUTES.add("POST", f"{_ONE}/password", change_password, policy=None, writes=False)
+ROUTES.add("DELETE", _ONE, delete_user, policy="identity:delete_user")
