@@ -14,7 +14,10 @@ from typing import Any
 
 from ansible_collections.freehold.cloud.plugins.module_utils.document import read_document
 from ansible_collections.freehold.cloud.plugins.module_utils.lifecycle import run
-from ansible_collections.freehold.cloud.plugins.module_utils.ovn.rows import DATABASE
+from ansible_collections.freehold.cloud.plugins.module_utils.ovn.rows import (
+    DATABASE,
+    ROOT_TABLES,
+)
 from ansible_collections.freehold.cloud.plugins.module_utils.ovn.sections import SECTIONS
 from ansible_collections.freehold.cloud.plugins.module_utils.ovn.target import NetworkTarget
 from ansible_collections.freehold.cloud.plugins.module_utils.ovsdb_client import OvsdbClient
@@ -102,6 +105,10 @@ class Northbound:
             for table in schema["tables"]
             if table != "NB_Global"
         }
+
+    def wipe(self) -> None:
+        """Empty the database, so that a failed example does not fail the next one as well."""
+        self.edit(*({"op": "delete", "table": table, "where": []} for table in ROOT_TABLES))
 
     def edit(self, *operations: dict[str, Any]) -> None:
         """What an operator does behind our back."""

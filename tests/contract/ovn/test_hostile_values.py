@@ -25,7 +25,7 @@ PAYLOADS = [
     "{{ lookup('pipe', 'touch /tmp/freehold-was-here') }}",
     "{% for x in range(9) %}x{% endfor %}",
     '", "external_ids": ["map", []], "',
-    '["uuid", "00000000-0000-4000-8000-000000000101"]',
+    '["uuid", "00010100-0000-4000-8000-000000000000"]',
     "a\nb\r\tc",
     "'; drop table ports; --",
     "$(reboot) `reboot` ${HOME}",

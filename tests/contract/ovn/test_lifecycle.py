@@ -16,6 +16,7 @@ from tests.support.network_documents import (
     PORT_1,
     PRIVATE,
     ROUTER,
+    ROUTER_INSIDE,
     all_removed,
     cloud,
     document,
@@ -188,11 +189,11 @@ def test_one_wrong_resource_stops_no_other(northbound: Northbound) -> None:
     whole["ports"][0]["mac"] = "not a mac"
     whole["security_groups"].append(
         security_group(
-            "00000000-0000-4000-8000-000000000399",
+            "00039900-0000-4000-8000-000000000000",
             rules=[
                 {
                     **whole["security_groups"][0]["rules"][0],
-                    "id": "00000000-0000-4000-8000-000000003999",
+                    "id": "00399900-0000-4000-8000-000000000000",
                     "remote_ip_prefix": "0.0.0.0/0 || ip",
                 }
             ],
@@ -243,3 +244,21 @@ def test_the_document_for_everybody_is_what_the_builders_say() -> None:
     folder = Path(__file__).parents[2] / "support/documents"
     assert json.loads((folder / "network.json").read_text()) == cloud()
     assert json.loads((folder / "network-removed.json").read_text()) == all_removed(cloud())
+
+
+def test_what_another_took_over_is_not_taken_away(northbound: Northbound) -> None:
+    """The new router's document comes first; then the old one's, that no longer has the port."""
+    northbound.converge(cloud())
+    other = "00051100-0000-4000-8000-000000000000"
+    new = document(routers=[router(other, gateway=None)])
+    northbound.converge(new)
+    northbound.converge(document(routers=[router(interfaces=[])]))
+    assert northbound.converge(new)["changed"] is False
+    names = {row["name"] for row in northbound.rows("Logical_Switch_Port")}
+    assert ROUTER_INSIDE in names
+
+    # Nor does a port's own document touch it, while a router has it.
+    for one in (port(ROUTER_INSIDE, "10.10.1.1"), removed(ROUTER_INSIDE)):
+        result = northbound.converge(document(ports=[one]))
+        assert outcomes(result) == {ROUTER_INSIDE: "unchanged"}
+    assert northbound.converge(new)["changed"] is False

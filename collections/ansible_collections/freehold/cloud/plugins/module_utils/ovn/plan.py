@@ -97,10 +97,7 @@ class _Planner:
     def __init__(self, document: Document, facts: Facts) -> None:
         self.document = document
         self.facts = facts
-        world = World(document, facts)
-        self.wanted = _without_rivals(
-            {resource.key: _want(resource, world) for resource in document.resources}
-        )
+        self.wanted = _wants(document, facts)
         self.shared = security_group.drop_group() if self._secured() else Wanted()
         everything = [*self.wanted.values(), self.shared]
         self.claimed = {link for wanted in everything for link in wanted.links}
@@ -297,6 +294,17 @@ class _Planner:
         row = self.claimed_rows.get(link.parent)
         name = row.columns["name"] if row else self.facts.column(link.parent, "name")
         return title(link.parent, {"name": name})
+
+
+def _wants(document: Document, facts: Facts) -> dict[Key, Wanted]:
+    """What each resource wants, knowing which others are wrong and will not be made."""
+    world = World(document, facts, frozenset())
+    first = _without_rivals({one.key: _want(one, world) for one in document.resources})
+    errors = {key: wanted for key, wanted in first.items() if wanted.error}
+    if not errors:
+        return first
+    world = World(document, facts, frozenset(errors))
+    return {one.key: errors.get(one.key) or _want(one, world) for one in document.resources}
 
 
 def _without_rivals(wants: Mapping[Key, Wanted]) -> dict[Key, Wanted]:

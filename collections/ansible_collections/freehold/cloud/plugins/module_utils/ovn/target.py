@@ -104,9 +104,11 @@ class NetworkTarget:
         return applied
 
     def _one_by_one(self, document: Document) -> Applied:
-        removed = [one for one in document.resources if one.removed]
+        verdicts = self.observe(document).decision.verdicts
+        sound = [one for one in document.resources if verdicts[one.key].error is None]
+        removed = [one for one in sound if one.removed]
         removed.sort(key=lambda one: _REMOVAL_ORDER.index(one.type))
-        present = [one for one in document.resources if not one.removed]
+        present = [one for one in sound if not one.removed]
         together = Applied()
         for resource in [*removed, *present]:
             alone = Document(document.kind, document.name, "changes", (resource,))

@@ -81,24 +81,38 @@ class Draft:
         self.waiting_for.append(what)
 
     def done(self) -> Wanted:
-        """The result; shared links are written down in the main row, to be found again."""
-        shared = written_links(link for link in self.links if link.shared)
-        rows = list(self.rows)
-        if rows and shared:
-            ids = {**rows[0].columns["external_ids"], LINKS: shared}
-            rows[0] = replace(rows[0], columns={**rows[0].columns, "external_ids": ids})
+        """The result; shared links are written down, to be found again without a search.
+
+        The main row has all of them, so that the resource finds what it let go of. A row that is
+        itself linked has its own, so that whoever takes it over finds them, too.
+        """
+        shared = {link for link in self.links if link.shared}
+        rows = []
+        for row in self.rows:
+            is_main = row is self.rows[0]
+            mine = {link for link in shared if is_main or link.member_row == row.id}
+            rows.append(_with_links(row, mine) if mine else row)
         return Wanted(tuple(rows), frozenset(self.links), tuple(self.waiting_for))
+
+
+def _with_links(row: Row, links: set[Link]) -> Row:
+    ids = {**row.columns["external_ids"], LINKS: written_links(links)}
+    return replace(row, columns={**row.columns, "external_ids": ids})
 
 
 class World:
     """What a resource may ask about others: the document's word first, then the database's."""
 
-    def __init__(self, document: Document, facts: Facts) -> None:
-        self._resources = {resource.key: resource for resource in document.resources}
+    def __init__(self, document: Document, facts: Facts, wrong: frozenset[tuple[str, str]]) -> None:
+        """``wrong`` are resources that stay as they are in the database, or do not come to be."""
+        self._resources = {
+            resource.key: resource for resource in document.resources if resource.key not in wrong
+        }
         self._facts = facts
         self._router_of = {
             port_id: owner(*resource.key)
-            for resource in document.of("router")
+            for resource in self._resources.values()
+            if resource.type == "router"
             for port_id in router_port_ids(resource)
         }
 
@@ -115,8 +129,8 @@ class World:
     def mtu(self, network_id: str) -> int:
         """A network's MTU; 0 when it is not known."""
         resource = self._resources.get(("network", network_id))
-        if resource is not None and not resource.removed:
-            return int(resource.wanted["mtu"])
+        if resource is not None:
+            return 0 if resource.removed else int(resource.wanted["mtu"])
         ids = self._facts.external_ids(main_row("network", network_id)) or {}
         mtu = ids.get(MTU, "")
         return int(mtu) if mtu.isdecimal() else 0
@@ -124,8 +138,8 @@ class World:
     def has_dhcp(self, subnet_id: str) -> bool:
         """Whether OVN answers DHCP for a subnet."""
         resource = self._resources.get(("subnet", subnet_id))
-        if resource is not None and not resource.removed:
-            return bool(resource.wanted["enable_dhcp"])
+        if resource is not None:
+            return not resource.removed and bool(resource.wanted["enable_dhcp"])
         return bool(self._facts.column(main_row("subnet", subnet_id), "cidr"))
 
     def router_of_port(self, port_id: str) -> str | None:
