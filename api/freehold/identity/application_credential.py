@@ -146,6 +146,7 @@ def wire(call: Call, credential: ApplicationCredential, roles: Sequence[Role]) -
         if ends
         else None,
         "unrestricted": credential.unrestricted,
+        "access_rules": [],
         "links": {"self": link(call, path)},
     }
 

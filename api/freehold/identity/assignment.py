@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from freehold.access.tokens import revoke
 from freehold.identity.group import Membership
-from freehold.store import Base
+from freehold.store import Base, lock
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def granted(row: Assignment) -> Grant:
 
 def grant(session: Session, wanted: Grant) -> bool:
     """Write the assignment; returns whether it is new."""
+    lock(session, "identity", "assignment", wanted.key)
     if session.get(Assignment, wanted.key) is not None:
         return False
     session.add(Assignment(key=wanted.key, **vars(wanted)))

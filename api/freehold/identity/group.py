@@ -218,6 +218,7 @@ def add_member(call: Call, group_id: str, user_id: str) -> Reply:
     """Put a user into a group; nothing changes for one that is in it."""
     load(call.session, Group, "group", group_id)
     load(call.session, User, "user", user_id)
+    lock(call.session, "identity", "membership", group_id, user_id)
     call.session.merge(Membership(group_id=group_id, user_id=user_id))
     call.audit("add_user", "group", group_id, user_id=user_id)
     return Reply(status=204)

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
-from sqlalchemy import ForeignKey, Select, delete, func, select
+from sqlalchemy import ForeignKey, Select, bindparam, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from freehold.identity.attributes import Name255
 from freehold.store import Base
 
 MAX_TAGS = 80
+MAX_NAMED = 500
+"""More projects than this are not named in a query: all tags are read instead."""
 
 
 def _tag(text: str) -> str:
@@ -36,15 +38,18 @@ class ProjectTag(Base):
     tag: Mapped[str] = mapped_column(primary_key=True, index=True)
 
 
+_ALL = select(ProjectTag.project_id, ProjectTag.tag).order_by(ProjectTag.tag)
+_OF = _ALL.where(ProjectTag.project_id.in_(bindparam("ids", expanding=True)))
+
+
 def tags_of(session: Session, project_ids: Sequence[str]) -> dict[str, list[str]]:
     """Tags by project, sorted; one query."""
     tags: dict[str, list[str]] = {}
     if not project_ids:
         return tags
-    statement = select(ProjectTag.project_id, ProjectTag.tag).order_by(ProjectTag.tag)
-    if len(project_ids) <= 500:
-        statement = statement.where(ProjectTag.project_id.in_(project_ids))
-    for project_id, tag in session.execute(statement):
+    few = len(project_ids) <= MAX_NAMED
+    rows = session.execute(_OF, {"ids": project_ids}) if few else session.execute(_ALL)
+    for project_id, tag in rows:
         tags.setdefault(project_id, []).append(tag)
     return tags
 

@@ -245,6 +245,7 @@ def imply(session: Session, prior_role_id: str, implied_role_id: str) -> bool:
     load(session, Role, "role", prior_role_id)
     if implied.domain_id is not None:
         raise Forbidden(f"Role {implied_role_id} of a domain cannot be implied.")
+    lock(session, "identity", "role")
     if session.get(ImpliedRole, (prior_role_id, implied_role_id)) is not None:
         return False
     session.add(ImpliedRole(prior_role_id=prior_role_id, implied_role_id=implied_role_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,8 @@ from freehold.identity.catalog import catalog
 from freehold.identity.scope import role_refs, scoped
 from freehold.identity.version import VERSION
 
+log = logging.getLogger(__name__)
+
 _OWN = "rule:admin_required or user_id:%(target.token.user_id)s"
 
 RULES = [
@@ -30,8 +33,13 @@ RULES = [
 def issue_token(call: Call, body: NewToken) -> Reply:
     """Log in, or change the scope of a login."""
     tokens = call.access.tokens
-    login = log_in(call.session, tokens, body.auth.identity, call.now)
-    scope, roles = scoped(call.session, login, body.auth.scope)
+    try:
+        login = log_in(call.session, tokens, body.auth.identity, call.now)
+        scope, roles = scoped(call.session, login, body.auth.scope)
+    except NotAuthenticated:
+        client = call.request.client.host if call.request.client else "unknown"
+        log.warning("%s login refused, from %s", call.request.state.request_id, client)
+        raise
     caller = Caller(
         user_id=login.user_id,
         user_name=login.user_name,
