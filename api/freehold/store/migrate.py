@@ -11,8 +11,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 
-from freehold.errors import Unavailable
+from freehold.errors import Conflict, Unavailable
 from freehold.store.engine import Store
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -44,7 +45,13 @@ def upgrade(store: Store) -> bool:
     settings = _settings()
     with store.engine.begin() as connection:
         settings.attributes["connection"] = connection
-        command.upgrade(settings, "head")
+        try:
+            command.upgrade(settings, "head")
+        except CommandError as error:
+            raise Conflict(
+                f"The database is at migration {before}, which this version does not know: it was "
+                "used by a newer version. Install that one, or restore a backup of this one's."
+            ) from error
     return True
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from freehold import app
-from freehold.errors import Unavailable
+from freehold.errors import Conflict, Unavailable
 from freehold.store import Store, migrate
 
 
@@ -32,3 +33,11 @@ def test_upgrading_twice_changes_nothing(store: Store) -> None:
 def test_the_migrations_end_at_the_tables_in_code(store: Store) -> None:
     migrate.upgrade(store)
     migrate.check(store)
+
+
+def test_a_database_of_a_newer_version_is_refused_with_words(store: Store) -> None:
+    migrate.upgrade(store)
+    with store.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = 'of_tomorrow'"))
+    with pytest.raises(Conflict, match="newer version"):
+        migrate.upgrade(store)
