@@ -15,6 +15,7 @@ from tests.support.network_documents import (
     GROUP,
     PORT_1,
     PRIVATE,
+    PRIVATE_SUBNET,
     ROUTER,
     ROUTER_INSIDE,
     all_removed,
@@ -25,6 +26,7 @@ from tests.support.network_documents import (
     port,
     removed,
     router,
+    rule,
     security_group,
     subnet,
 )
@@ -262,3 +264,14 @@ def test_what_another_took_over_is_not_taken_away(northbound: Northbound) -> Non
         result = northbound.converge(document(ports=[one]))
         assert outcomes(result) == {ROUTER_INSIDE: "unchanged"}
     assert northbound.converge(new)["changed"] is False
+
+
+def test_a_wrong_rule_is_left_out_and_the_groups_others_hold(northbound: Northbound) -> None:
+    """OVN has no ports for DCCP; that must not hold back the rule that the tenant makes next."""
+    wrong = rule(1, protocol="dccp", port_range_min=1, port_range_max=2)
+    result = northbound.converge(document(security_groups=[security_group(rules=[wrong, rule(2)])]))
+    assert outcomes(result) == {GROUP: "failed"}
+    assert "rules[0]" in result["resources"][0]["error"]["message"]
+    assert [row["_uuid"][1] for row in northbound.rows("ACL")] == [rule(2)["id"]]
+    result = northbound.converge(document(ports=[port()], networks=[network()]))
+    assert entry(result, PORT_1)["found"]["waiting_for"] == f"subnet {PRIVATE_SUBNET}"

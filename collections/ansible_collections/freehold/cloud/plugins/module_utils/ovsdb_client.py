@@ -147,7 +147,7 @@ class OvsdbClient:
             if message.get("method") == "echo":
                 # The server's keep-alive: unanswered, it would hang up (RFC 7047 section 4.1.11).
                 self._send({"id": message["id"], "result": message["params"], "error": None})
-            elif message.get("id") == self._next_id and "result" in message:
+            elif message.get("id") == self._next_id and "method" not in message:
                 return message
 
     def _send(self, message: dict[str, Any]) -> None:

@@ -68,9 +68,13 @@ WANTS = {
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do, what to say of each resource, and what has to be known first."""
+    """What to do, what to say of each resource, and what has to be known first.
+
+    ``refused`` are resources that are wrong as a whole; nothing is done to them.
+    """
 
     steps: Mapping[Key, list[Step]]
+    refused: frozenset[Key]
     verdicts: Mapping[Key, Verdict]
     questions: frozenset[Question]
 
@@ -81,7 +85,8 @@ def decide(document: Document, answers: Mapping[Question, object]) -> Decision:
     planner = _Planner(document, facts)
     plan = planner.plan()
     verdicts = {resource.key: planner.verdict(resource) for resource in document.resources}
-    return Decision(plan, verdicts, frozenset(facts.questions))
+    refused = frozenset(key for key, one in planner.wanted.items() if one.error and one.leave)
+    return Decision(plan, refused, verdicts, frozenset(facts.questions))
 
 
 def _want(resource: Resource, world: World) -> Wanted:
@@ -300,7 +305,7 @@ def _wants(document: Document, facts: Facts) -> dict[Key, Wanted]:
     """What each resource wants, knowing which others are wrong and will not be made."""
     world = World(document, facts, frozenset())
     first = _without_rivals({one.key: _want(one, world) for one in document.resources})
-    errors = {key: wanted for key, wanted in first.items() if wanted.error}
+    errors = {key: wanted for key, wanted in first.items() if wanted.error and wanted.leave}
     if not errors:
         return first
     world = World(document, facts, frozenset(errors))

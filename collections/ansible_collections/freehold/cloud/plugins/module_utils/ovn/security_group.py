@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.freehold.cloud.plugins.module_utils.document import Resource
+from ansible_collections.freehold.cloud.plugins.module_utils.document import (
+    CloudError,
+    Resource,
+)
 from ansible_collections.freehold.cloud.plugins.module_utils.ovn import values
 from ansible_collections.freehold.cloud.plugins.module_utils.ovn.rows import (
     OWNER,
@@ -68,7 +71,12 @@ def want(resource: Resource, world: World) -> Wanted:
     )
     action = "allow-related" if entry["stateful"] else "allow-stateless"
     for index, rule in enumerate(entry["rules"]):
-        match = rule_match(resource.id, rule, f"rules[{index}]")
+        try:
+            match = rule_match(resource.id, rule, f"rules[{index}]")
+        except CloudError as error:
+            # Left out, nothing is let in; refusing the group would hold back its other rules.
+            draft.refuse(error)
+            continue
         remote = rule["remote_group_id"]
         if remote and remote != resource.id and not world.has("security_group", remote):
             draft.wait(f"security group {remote}, the remote group of rule {rule['id']}")

@@ -104,8 +104,8 @@ class NetworkTarget:
         return applied
 
     def _one_by_one(self, document: Document) -> Applied:
-        verdicts = self.observe(document).decision.verdicts
-        sound = [one for one in document.resources if verdicts[one.key].error is None]
+        refused = self.observe(document).decision.refused
+        sound = [one for one in document.resources if one.key not in refused]
         removed = [one for one in sound if one.removed]
         removed.sort(key=lambda one: _REMOVAL_ORDER.index(one.type))
         present = [one for one in sound if not one.removed]
@@ -127,11 +127,21 @@ class NetworkTarget:
         return together
 
     def _ask(self, questions: list[Question]) -> dict[Question, Any]:
-        results = self._client.transact(DATABASE, [one.operation() for one in questions])
+        results = self._read([one.operation() for one in questions])
         return {
             question: question.answer(result["rows"])
             for question, result in zip(questions, results, strict=True)
         }
+
+    def _read(self, selects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        try:
+            return self._client.transact(DATABASE, selects)
+        except Refused as error:
+            raise CloudError(
+                "OVN_REFUSED",
+                f"The server at {self._client.remote} cannot be read as {DATABASE}: {error}. "
+                "It must be OVN 23.03 or newer, with its schema converted",
+            ) from None
 
     def _owners(self) -> frozenset[str]:
         """All resources of ours; reads whole tables, so only for a document of everything."""
@@ -141,7 +151,7 @@ class NetworkTarget:
         ]
         ids = [
             from_wire("map", row["external_ids"])
-            for result in self._client.transact(DATABASE, operations)
+            for result in self._read(operations)
             for row in result["rows"]
         ]
         return frozenset(one[OWNER] for one in ids if OWNER in one)

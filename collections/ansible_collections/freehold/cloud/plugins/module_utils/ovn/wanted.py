@@ -42,8 +42,9 @@ MAIN_TABLE = {
 class Wanted:
     """A resource's rows (the main one first) and links.
 
-    ``waiting_for`` says what the world still owes. ``leave`` means that nothing of the resource may
-    be touched now: it is wrong, or what it needs first is not there.
+    ``waiting_for`` says what the world still owes, ``error`` what is wrong. ``leave`` means that
+    nothing of the resource may be touched now: it is wrong as a whole, or what it needs first is
+    not there.
     """
 
     rows: tuple[Row, ...] = ()
@@ -66,6 +67,7 @@ class Draft:
     rows: list[Row] = field(default_factory=list)
     links: set[Link] = field(default_factory=set)
     waiting_for: list[str] = field(default_factory=list)
+    error: CloudError | None = None
 
     def add(self, table: str, uuid: str, columns: dict[str, object], **ids: str) -> None:
         """Want a row; ``ids`` are further ``external_ids`` (``_`` stands for ``-``)."""
@@ -80,6 +82,10 @@ class Draft:
     def wait(self, what: str) -> None:
         self.waiting_for.append(what)
 
+    def refuse(self, error: CloudError) -> None:
+        """A part is wrong and left out; the first such error is told, the rest goes on."""
+        self.error = self.error or error
+
     def done(self) -> Wanted:
         """The result; shared links are written down, to be found again without a search.
 
@@ -92,7 +98,9 @@ class Draft:
             is_main = row is self.rows[0]
             mine = {link for link in shared if is_main or link.member_row == row.id}
             rows.append(_with_links(row, mine) if mine else row)
-        return Wanted(tuple(rows), frozenset(self.links), tuple(self.waiting_for))
+        return Wanted(
+            tuple(rows), frozenset(self.links), tuple(self.waiting_for), self.error, leave=False
+        )
 
 
 def _with_links(row: Row, links: set[Link]) -> Row:
