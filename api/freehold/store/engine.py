@@ -45,6 +45,9 @@ class Store:
     def read(self) -> Iterator[Session]:
         """One consistent snapshot; whatever is changed in it is thrown away."""
         with self._sessions() as session:
+            if not self.is_sqlite:
+                # PostgreSQL's default shows each statement what was committed before it.
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
     @contextmanager
