@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,14 @@ from tests.contract.ovn.servers import Northbound, ovsdb_server
 
 
 @pytest.fixture
-def northbound(tmp_path: Path) -> Iterator[Northbound]:
+def folder() -> Iterator[Path]:
+    """A folder with a short name: the path of a Unix socket must fit into 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="ovn-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def northbound(folder: Path) -> Iterator[Northbound]:
     """A real, empty northbound database."""
-    with ovsdb_server(tmp_path, "ovn-nb") as remotes:
+    with ovsdb_server(folder, "ovn-nb") as remotes:
         yield Northbound(remotes["ovn-nb"])

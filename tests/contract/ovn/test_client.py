@@ -40,8 +40,8 @@ def test_a_database_that_is_not_there_is_told(northbound: Northbound) -> None:
         client.transact("No_Such_Database", [INSERT])
 
 
-def test_a_server_of_something_else_is_told(tmp_path: Path) -> None:
-    with ovsdb_server(tmp_path, "ovn-sb") as remotes:
+def test_a_server_of_something_else_is_told(folder: Path) -> None:
+    with ovsdb_server(folder, "ovn-sb") as remotes:
         wrong = Northbound(remotes["ovn-sb"])
         with pytest.raises(CloudError, match="unknown database") as error:
             wrong.converge(cloud())

@@ -70,9 +70,9 @@ class Ovn(Northbound):
 
 
 @pytest.fixture
-def ovn(tmp_path: Path) -> Iterator[Ovn]:
-    with ovsdb_server(tmp_path, "ovn-nb", "ovn-sb") as remotes:
-        log, control = tmp_path / "northd.log", tmp_path / "northd.ctl"
+def ovn(folder: Path) -> Iterator[Ovn]:
+    with ovsdb_server(folder, "ovn-nb", "ovn-sb") as remotes:
+        log, control = folder / "northd.log", folder / "northd.ctl"
         arguments = [
             "ovn-northd",
             f"--unixctl={control}",
