@@ -3,17 +3,59 @@
 Each file of this room holds one resource type and adds its routes to the room's one table.
 """
 
-from collections.abc import Callable, Sequence
-
 from freehold.access import Rule
+from freehold.compute import (
+    availability_zone,
+    console,
+    extension,
+    flavor,
+    flavor_extra_specs,
+    hypervisor,
+    instance_action,
+    keypair,
+    limits,
+    quota_set,
+    server_actions,
+    server_address,
+    server_change,
+    server_create,
+    server_interface,
+    server_list,
+    server_locked,
+    server_metadata,
+    server_security_group,
+    server_tags,
+    server_wire,
+)
+from freehold.compute.host_target import target_kinds
 from freehold.compute.version import TABLE, VERSION_ROUTES
 from freehold.http import Routes
 
-_FILES: Sequence[tuple[Callable[[Routes], None], Sequence[Rule]]] = ()
-for _add, _ in _FILES:
-    _add(TABLE)
+_FILES = (
+    server_create,
+    server_list,
+    server_change,
+    server_actions,
+    server_address,
+    server_interface,
+    server_metadata,
+    server_security_group,
+    server_tags,
+    instance_action,
+    flavor,
+    flavor_extra_specs,
+    keypair,
+    limits,
+    quota_set,
+    availability_zone,
+    hypervisor,
+    extension,
+)
+_WITH_RULES = (*_FILES, console, server_locked, server_wire)
+for _file in _FILES:
+    _file.routes(TABLE)
 
 ROUTES: list[Routes] = [TABLE, VERSION_ROUTES]
-RULES: list[Rule] = [rule for _, rules in _FILES for rule in rules]
+RULES: list[Rule] = [rule for file in _WITH_RULES for rule in getattr(file, "RULES", ())]
 
-__all__ = ["ROUTES", "RULES"]
+__all__ = ["ROUTES", "RULES", "target_kinds"]

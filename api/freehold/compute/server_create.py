@@ -19,6 +19,7 @@ from freehold.compute.capacity import Used, used_by_host, used_by_project
 from freehold.compute.flavor import Flavor, usable_flavor
 from freehold.compute.hostname import hostname_of, numbered
 from freehold.compute.keypair import KeyPair, find_keypair
+from freehold.compute.link import links
 from freehold.compute.placement import Choice, Request, place, room_of
 from freehold.compute.quota import QUOTA_DEFAULTS
 from freehold.compute.server import Server, ServerTag
@@ -29,7 +30,6 @@ from freehold.compute.server_request import (
     boots_from_image,
     check_version,
 )
-from freehold.compute.server_wire import links
 from freehold.errors import BadRequest, Forbidden, NotFound, QuotaExceeded
 from freehold.hosts import Host, all_hosts
 from freehold.http import Call, Reply, Routes
@@ -47,6 +47,7 @@ RULES = [
     ),
 ]
 SEED_BYTES = 512
+GIB = 1024**3
 
 
 @dataclass(frozen=True)
@@ -153,10 +154,11 @@ def _image(call: Call, image_id: str, flavor: Flavor) -> Image:
             f"Flavor's memory is too small for requested image: {flavor.memory_mib} MiB, the image "
             f"needs {image.min_ram}."
         )
-    if flavor.root_gib and image.min_disk > flavor.root_gib:
+    unpacked = -(-(image.virtual_size or 0) // GIB)
+    if flavor.root_gib and max(image.min_disk, unpacked) > flavor.root_gib:
         raise BadRequest(
             f"Flavor's disk is too small for requested image: {flavor.root_gib} GiB, the image "
-            f"needs {image.min_disk}."
+            f"needs {max(image.min_disk, unpacked)}."
         )
     return image
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from freehold.access import Rule
 from freehold.compute.instance_action import host_id
+from freehold.compute.link import bookmark, links
 from freehold.compute.server import Server
 from freehold.compute.server_address import addresses
 from freehold.compute.server_status import WITH_FAULT, WITH_PROGRESS, State, state
@@ -46,19 +47,6 @@ def around(session: Session, servers: Sequence[Server]) -> Around:
     ports = ports_of(session, [server.id for server in servers]) if servers else {}
     hosts = {host.name: host for host in all_hosts(session)} if servers else {}
     return Around(ports, hosts)
-
-
-def links(call: Call, kind: str, resource_id: str) -> list[dict[str, str]]:
-    """``self`` (with the API's version) and ``bookmark`` (without)."""
-    return [
-        {"rel": "self", "href": call.url(f"/compute/v2.1/{kind}/{resource_id}")},
-        bookmark(call, kind, resource_id),
-    ]
-
-
-def bookmark(call: Call, kind: str, resource_id: str) -> dict[str, str]:
-    """The link that stays over versions."""
-    return {"rel": "bookmark", "href": call.url(f"/compute/{kind}/{resource_id}")}
 
 
 def basic_wire(call: Call, server: Server) -> dict[str, Any]:

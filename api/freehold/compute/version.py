@@ -1,4 +1,4 @@
-"""The Compute API's version: its microversion range, its documents, and the one route table of the room.
+"""The Compute API's version: its microversion range, its documents, and the one route table.
 
 The range is nova's of 2024.1 (REST API version history, 2.1 to 2.96); each resource file answers in
 the form of the microversion that was asked, where a change in the history touches what it serves.

@@ -1,0 +1,129 @@
+"""Quota sets: what an operator lets a project have of the Compute API's resources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import delete
+
+from freehold.access import QuotaLimit, Rule, limits_of
+from freehold.compute.capacity import used_by_project
+from freehold.compute.quota import QUOTA_DEFAULTS, SERVICE
+from freehold.errors import BadRequest
+from freehold.http import Call, Reply, Routes
+
+POLICY = "os_compute_api:os-quota-sets"
+RULES = [
+    Rule(f"{POLICY}:show", "rule:admin_or_reader", "GET /os-quota-sets/{project_id}"),
+    Rule(f"{POLICY}:defaults", "rule:logged_in", "The limits of a project without its own"),
+    Rule(f"{POLICY}:update", "rule:admin_required", "PUT and DELETE /os-quota-sets/{project_id}"),
+]
+UNTIL_2_36 = {
+    "fixed_ips": -1,
+    "floating_ips": -1,
+    "security_groups": -1,
+    "security_group_rules": -1,
+}
+INJECTED = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
+
+
+class QuotaSet(BaseModel):
+    """Limits to set; -1 is without limit. Those of the network belong to the Networking API."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    force: bool | str | None = None
+    instances: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    cores: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    ram: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    metadata_items: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    injected_files: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    injected_file_content_bytes: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    injected_file_path_bytes: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    key_pairs: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    server_groups: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    server_group_members: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    quota_set: QuotaSet
+
+
+def _shown(call: Call, limits: dict[str, Any]) -> dict[str, Any]:
+    shown = dict(limits)
+    if call.at_least("2.57"):
+        for name in INJECTED:
+            shown.pop(name, None)
+    if not call.at_least("2.36"):
+        shown |= UNTIL_2_36
+    return shown
+
+
+def show_quota_set(call: Call, project_id: str) -> dict[str, Any]:
+    """A project's limits."""
+    call.enforce(f"{POLICY}:show", {"project_id": project_id})
+    limits = limits_of(call.session, project_id, SERVICE, QUOTA_DEFAULTS)
+    return {"quota_set": {"id": project_id} | _shown(call, limits)}
+
+
+def show_defaults(call: Call, project_id: str) -> dict[str, Any]:
+    """The limits of a project for which none were set."""
+    return {"quota_set": {"id": project_id} | _shown(call, dict(QUOTA_DEFAULTS))}
+
+
+def show_detail(call: Call, project_id: str) -> dict[str, Any]:
+    """Limits and use side by side."""
+    call.enforce(f"{POLICY}:show", {"project_id": project_id})
+    used = used_by_project(call.session, project_id)
+    in_use = {"instances": used.servers, "cores": used.vcpus, "ram": used.memory_mib}
+    limits = limits_of(call.session, project_id, SERVICE, QUOTA_DEFAULTS)
+    detail = {
+        name: {"limit": limit, "in_use": in_use.get(name, 0), "reserved": 0}
+        for name, limit in _shown(call, limits).items()
+    }
+    return {"quota_set": {"id": project_id} | detail}
+
+
+def update_quota_set(call: Call, project_id: str, body: _Body) -> dict[str, Any]:
+    """Set limits of a project; below what is used only with ``force``."""
+    wish = body.quota_set.model_dump(exclude_none=True, exclude={"force"})
+    if str(body.quota_set.force).lower() != "true":
+        used = used_by_project(call.session, project_id)
+        in_use = {"instances": used.servers, "cores": used.vcpus, "ram": used.memory_mib}
+        for name, limit in wish.items():
+            if -1 < limit < in_use.get(name, 0):
+                raise BadRequest(
+                    f"Quota limit {limit} for {name} must be greater than or equal to already used "
+                    f"and reserved {in_use[name]}."
+                )
+    for resource, maximum in wish.items():
+        row = call.session.get(QuotaLimit, (project_id, SERVICE, resource))
+        if row is None:
+            row = QuotaLimit(project_id=project_id, service=SERVICE, resource=resource)
+            call.session.add(row)
+        row.maximum = maximum
+    call.session.flush()
+    call.audit("update", "quota_set", project_id)
+    limits = limits_of(call.session, project_id, SERVICE, QUOTA_DEFAULTS)
+    return {"quota_set": _shown(call, limits)}
+
+
+def delete_quota_set(call: Call, project_id: str) -> Reply:
+    """Go back to the defaults."""
+    call.session.execute(
+        delete(QuotaLimit).where(QuotaLimit.project_id == project_id, QuotaLimit.service == SERVICE)
+    )
+    call.audit("delete", "quota_set", project_id)
+    return Reply(None, 202)
+
+
+def routes(table: Routes) -> None:
+    """Add the routes of quota sets."""
+    path = "/os-quota-sets/{project_id}"
+    table.add("GET", path, show_quota_set, policy=f"{POLICY}:show")
+    table.add("GET", path + "/defaults", show_defaults, policy=f"{POLICY}:defaults")
+    table.add("GET", path + "/detail", show_detail, policy=f"{POLICY}:show")
+    table.add("PUT", path, update_quota_set, policy=f"{POLICY}:update")
+    table.add("DELETE", path, delete_quota_set, policy=f"{POLICY}:update", status=202)
