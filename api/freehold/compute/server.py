@@ -7,6 +7,7 @@ changes no server.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ from freehold.store import Base, new_id
 
 POWER_ON, POWER_OFF = "on", "off"
 REBOOT_SOFT, REBOOT_HARD = "soft", "hard"
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class ServerTag(Base):
@@ -119,7 +121,9 @@ def find_server(call: Call, server_id: str, rule: str) -> Server:
         Forbidden: It is in the caller's project, but policy says no.
     """
     writes = call.request.method not in ("GET", "HEAD")
-    server = call.session.get(Server, server_id, with_for_update=writes or None)
+    server = None
+    if _ID.fullmatch(server_id):
+        server = call.session.get(Server, server_id, with_for_update=writes or None)
     hidden = server is not None and (
         server.project_id != call.caller.project_id and not call.may(rule, server.policy_target)
     )

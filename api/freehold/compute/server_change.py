@@ -33,14 +33,15 @@ def ask_host_quietly(call: Call, server: Server) -> None:
     """The same for a change that has nothing to do with power (a name, metadata).
 
     It neither gives a failing server a new chance nor a building one more time, and asks nothing
-    of a server that is going or was never placed.
+    of a server that is going or was never placed. It has no deadline of its own: a host that is
+    away for long hears of it later, and the server is none the worse.
     """
     server.updated_at = call.now
     if server.host is None or server.removed or state(server).vm_state == "error":
         return
     deadline = server.deadline
     ask_host(call, server)
-    server.deadline = deadline or server.deadline
+    server.deadline = deadline
 
 
 def update_server(call: Call, server_id: str, body: ChangeBody) -> dict[str, Any]:

@@ -50,7 +50,8 @@ def _equal(column: Any) -> Condition:
 
 def _number(column: Any) -> Condition:
     def condition(call: Call, text: str) -> ColumnElement[bool]:
-        return column == int(text) if text.isascii() and text.isdigit() else false()  # type: ignore[no-any-return]
+        is_number = text.isascii() and text.isdigit() and len(text) < 10
+        return column == int(text) if is_number else false()
 
     return condition
 
@@ -220,6 +221,8 @@ def filtered(call: Call, statement: Select[Any], *, may_all: bool) -> Select[Any
 
 def _check_names(call: Call, names: Iterable[str]) -> None:
     for name in names:
+        if any("\0" in text for text in call.many(name)):
+            raise BadRequest(f"Invalid input for query parameters {name[:40]!r}: it contains NUL.")
         if name in NEVER or name.startswith("_"):
             raise BadRequest(f"Invalid filter field: {name}.")
         known = name in CONDITIONS or name in ELSEWHERE or name in IGNORED

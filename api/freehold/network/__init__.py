@@ -32,6 +32,7 @@ from freehold.network.plug import (
     ports_of,
     unplug,
 )
+from freehold.network.server_group import groups_of_server, join_group, leave_group
 from freehold.network.target import hosts_changed, target_kind
 from freehold.network.version import TABLE, VERSION_ROUTES
 
@@ -67,7 +68,10 @@ __all__ = [
     "PortView",
     "PortWish",
     "SubnetView",
+    "groups_of_server",
     "hosts_changed",
+    "join_group",
+    "leave_group",
     "plug",
     "ports_bound",
     "ports_of",

@@ -19,19 +19,20 @@ from freehold.network.standard import converge
 
 def groups_of_server(session: Session, server_id: str) -> list[dict[str, Any]]:
     """The groups that filter a server's ports, each once, as the Networking API shows them."""
-    rows = session.scalars(
-        select(SecurityGroup)
-        .join(PortGroup, PortGroup.security_group_id == SecurityGroup.id)
+    theirs = (
+        select(PortGroup.security_group_id)
         .join(Port, Port.id == PortGroup.port_id)
         .where(Port.device_id == server_id, Port.removed.is_(False))
-        .distinct()
     )
-    return [wire(group) for group in sorted(rows, key=lambda row: (row.name, row.id))]
+    rows = session.scalars(
+        select(SecurityGroup)
+        .where(SecurityGroup.id.in_(theirs))
+        .order_by(SecurityGroup.name, SecurityGroup.id)
+    )
+    return [wire(group) for group in rows]
 
 
-def join_group(
-    session: Session, server_id: str, project_id: str, name: str, now: datetime
-) -> None:
+def join_group(session: Session, server_id: str, project_id: str, name: str, now: datetime) -> None:
     """Filter all of a server's ports by one group more.
 
     Raises:

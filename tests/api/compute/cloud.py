@@ -1,4 +1,4 @@
-"""A small cloud for the tests of servers: hosts, a flavor, an image and a network, made over the APIs.
+"""A small cloud for tests of servers: hosts, flavor, image and network, made over the APIs.
 
 ``Cloud.document`` gives what a host is told, checked against the schema; ``Cloud.answer`` writes
 back what a host would say to it. Nothing here knows how servers are stored.
@@ -162,7 +162,7 @@ def failed(entry: dict[str, Any], retry: str = "never", **found: Any) -> dict[st
 
 
 def make(service: Service, *, hosts: int = 1, networked: bool = True, **facts: Any) -> Cloud:
-    """Hosts ``hv1``…, flavor of 1 vCPU, 512 MiB and 1 GiB, a public image, a tenant with a network."""
+    """Hosts ``hv1``…, a flavor (1 vCPU, 512 MiB, 1 GiB), an image, a tenant with a network."""
     cloud = Cloud(service, tenant())
     operator = cloud.operator
     for number in range(1, hosts + 1):

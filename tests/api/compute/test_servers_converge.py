@@ -282,6 +282,19 @@ def test_a_rename_reaches_the_host_and_disturbs_nothing(cloud: Cloud, change: st
     assert cloud.show(server_id)["status"] == "ACTIVE"
 
 
+def test_a_rename_that_a_host_does_not_hear_of_is_no_fault(cloud: Cloud) -> None:
+    server_id = cloud.create()
+    cloud.converge()
+    cloud.client.put(f"{SERVERS}/{server_id}", json={"server": {"name": "new"}})
+    fault = Fault(code="RUN_FAILED", message="hv1 does not answer.", at=utc_now())
+    with cloud.service.store.write() as session:
+        cloud.kind.failed(session, "hv1", fault, utc_now())
+    _later(cloud, 100_000)
+    shown = cloud.show(server_id)
+    assert (shown["status"], "fault" in shown) == ("ACTIVE", False)
+    assert cloud.entries()[server_id]["name"] == "new"
+
+
 def test_a_rename_neither_mends_an_error_nor_buys_time(cloud: Cloud) -> None:
     server_id = cloud.create()
     cloud.answer(failed(cloud.entries()[server_id]))

@@ -1,4 +1,4 @@
-"""``POST /servers``: what is accepted, what is refused and in which words, and that it is all or nothing."""
+"""``POST /servers``: what is accepted, what is refused and in which words; all or nothing."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ def test_a_generated_password_is_told_once(cloud: Cloud) -> None:
     ],
 )
 def test_a_bad_wish_is_refused_and_leaves_nothing(
-    cloud: Cloud, fields: dict[str, Any], message: str
+    untouched: Cloud, fields: dict[str, Any], message: str
 ) -> None:
-    answer = post(cloud, **fields)
+    answer = post(untouched, **fields)
     assert answer.status_code == 400, answer.text
     assert message in answer.json()["badRequest"]["message"]
-    assert cloud.client.get(SERVERS).json() == {"servers": []}
-    assert cloud.document() is None
+    assert untouched.client.get(SERVERS).json() == {"servers": []}
+    assert untouched.document() is None
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_a_bad_wish_is_refused_and_leaves_nothing(
     ],
 )
 def test_a_field_is_unknown_before_its_microversion(
-    cloud: Cloud, version: str, fields: dict[str, Any]
+    untouched: Cloud, version: str, fields: dict[str, Any]
 ) -> None:
-    assert post(cloud, version, **fields).status_code == 400
+    assert post(untouched, version, **fields).status_code == 400
 
 
 def test_files_are_refused_in_words_where_nova_had_them(cloud: Cloud) -> None:
@@ -173,9 +173,7 @@ def test_fifty_creates_at_once_against_a_quota_of_twenty_give_twenty(service: Se
     path = f"/compute/v2.1/os-quota-sets/{cloud.caller.project_id}"
     cloud.operator.put(path, json={"quota_set": limits})
     with ThreadPoolExecutor(16) as pool:
-        statuses = [
-            answer.status_code for answer in pool.map(lambda _: post(cloud), range(50))
-        ]
+        statuses = [answer.status_code for answer in pool.map(lambda _: post(cloud), range(50))]
     assert (statuses.count(202), statuses.count(403)) == (20, 30)
     entries = cloud.entries()
     addresses = {port["mac"] for entry in entries.values() for port in entry["ports"]}
