@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "a569e107f7e5"
+revision = "185d8507f085"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -49,6 +49,30 @@ def upgrade() -> None:
         sa.Column("extra", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_domains")),
         sa.UniqueConstraint("name", name=op.f("uq_domains_name")),
+    )
+    op.create_table(
+        "flavor_access",
+        sa.Column("flavor_id", sa.String(), nullable=False),
+        sa.Column("project_id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("flavor_id", "project_id", name=op.f("pk_flavor_access")),
+    )
+    op.create_table(
+        "flavors",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("description", sa.String(), nullable=True),
+        sa.Column("vcpus", sa.Integer(), nullable=False),
+        sa.Column("memory_mib", sa.Integer(), nullable=False),
+        sa.Column("root_gib", sa.Integer(), nullable=False),
+        sa.Column("ephemeral_gib", sa.Integer(), nullable=False),
+        sa.Column("swap_mib", sa.Integer(), nullable=False),
+        sa.Column("rxtx_factor", sa.Double(), nullable=False),
+        sa.Column("is_public", sa.Boolean(), nullable=False),
+        sa.Column("disabled", sa.Boolean(), nullable=False),
+        sa.Column("extra_specs", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_flavors")),
+        sa.UniqueConstraint("name", name=op.f("uq_flavors_name")),
     )
     op.create_table(
         "floating_ips",
@@ -157,6 +181,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_jobs_started_at"), ["started_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_state"), ["state"], unique=False)
         batch_op.create_index("ix_jobs_target", ["kind", "name", "started_at"], unique=False)
+
+    op.create_table(
+        "key_pairs",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("user_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("public_key", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_pairs")),
+    )
+    with op.batch_alter_table("key_pairs", schema=None) as batch_op:
+        batch_op.create_index("ix_key_pairs_owner", ["user_id", "name"], unique=True)
 
     op.create_table(
         "networks",
@@ -532,6 +570,61 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "servers",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("project_id", sa.String(), nullable=False),
+        sa.Column("user_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("description", sa.String(), nullable=True),
+        sa.Column("hostname", sa.String(), nullable=False),
+        sa.Column("host", sa.String(), nullable=True),
+        sa.Column("availability_zone", sa.String(), nullable=True),
+        sa.Column("image_id", sa.String(), nullable=False),
+        sa.Column("flavor_id", sa.String(), nullable=False),
+        sa.Column("flavor", sa.JSON(), nullable=False),
+        sa.Column("vcpus", sa.Integer(), nullable=False),
+        sa.Column("memory_mib", sa.Integer(), nullable=False),
+        sa.Column("root_gib", sa.Integer(), nullable=False),
+        sa.Column("key_name", sa.String(), nullable=True),
+        sa.Column("key", sa.JSON(), nullable=True),
+        sa.Column("user_data", sa.String(), nullable=True),
+        sa.Column("random_seed", sa.String(), nullable=False),
+        sa.Column("meta", sa.JSON(), nullable=False),
+        sa.Column("access_ip_v4", sa.String(), nullable=True),
+        sa.Column("access_ip_v6", sa.String(), nullable=True),
+        sa.Column("disk_config", sa.String(), nullable=False),
+        sa.Column("reservation_id", sa.String(), nullable=False),
+        sa.Column("launch_index", sa.Integer(), nullable=False),
+        sa.Column("power", sa.String(), nullable=False),
+        sa.Column("boot_serial", sa.Integer(), nullable=False),
+        sa.Column("booted_serial", sa.Integer(), nullable=False),
+        sa.Column("reboot", sa.String(), nullable=True),
+        sa.Column("locked_by", sa.String(), nullable=True),
+        sa.Column("locked_reason", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(), nullable=False),
+        sa.Column("launched_at", sa.DateTime(), nullable=True),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("satisfied", sa.Integer(), nullable=False),
+        sa.Column("removed", sa.Boolean(), nullable=False),
+        sa.Column("found", sa.JSON(), nullable=False),
+        sa.Column("fault", sa.JSON(), nullable=True),
+        sa.Column("deadline", sa.DateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["host"], ["hosts.name"], name=op.f("fk_servers_host")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
+    )
+    with op.batch_alter_table("servers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_servers_created_at"), ["created_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_servers_deadline"), ["deadline"], unique=False)
+        batch_op.create_index(batch_op.f("ix_servers_host"), ["host"], unique=False)
+        batch_op.create_index(batch_op.f("ix_servers_image_id"), ["image_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_servers_project_id"), ["project_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_servers_reservation_id"), ["reservation_id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_servers_updated_at"), ["updated_at"], unique=False)
+
+    op.create_table(
         "subnets",
         sa.Column("network_id", sa.String(), nullable=False),
         sa.Column("ip_version", sa.Integer(), nullable=False),
@@ -669,6 +762,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("prior_role_id", "implied_role_id", name=op.f("pk_implied_roles")),
     )
     op.create_table(
+        "instance_actions",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("server_id", sa.String(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("request_id", sa.String(), nullable=False),
+        sa.Column("user_id", sa.String(), nullable=True),
+        sa.Column("project_id", sa.String(), nullable=False),
+        sa.Column("host", sa.String(), nullable=True),
+        sa.Column("started_at", sa.DateTime(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(), nullable=False),
+        sa.Column("finished_at", sa.DateTime(), nullable=True),
+        sa.Column("problem", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["server_id"],
+            ["servers.id"],
+            name=op.f("fk_instance_actions_server_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_instance_actions")),
+    )
+    with op.batch_alter_table("instance_actions", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_instance_actions_request_id"), ["request_id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_instance_actions_server_id"), ["server_id"], unique=False
+        )
+
+    op.create_table(
         "passwords",
         sa.Column("user_id", sa.String(), nullable=False),
         sa.Column("hash", sa.String(), nullable=False),
@@ -769,11 +891,27 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_role_assignments_role_id"), ["role_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_role_assignments_user_id"), ["user_id"], unique=False)
 
+    op.create_table(
+        "server_tags",
+        sa.Column("server_id", sa.String(), nullable=False),
+        sa.Column("tag", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_server_tags_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("server_id", "tag", name=op.f("pk_server_tags")),
+    )
+    with op.batch_alter_table("server_tags", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_server_tags_tag"), ["tag"], unique=False)
+
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    with op.batch_alter_table("server_tags", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_server_tags_tag"))
+
+    op.drop_table("server_tags")
     with op.batch_alter_table("role_assignments", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_role_assignments_user_id"))
         batch_op.drop_index(batch_op.f("ix_role_assignments_role_id"))
@@ -791,6 +929,11 @@ def downgrade() -> None:
 
     op.drop_table("port_security_groups")
     op.drop_table("passwords")
+    with op.batch_alter_table("instance_actions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_instance_actions_server_id"))
+        batch_op.drop_index(batch_op.f("ix_instance_actions_request_id"))
+
+    op.drop_table("instance_actions")
     op.drop_table("implied_roles")
     with op.batch_alter_table("group_members", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_group_members_user_id"))
@@ -812,6 +955,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_subnets_deadline"))
 
     op.drop_table("subnets")
+    with op.batch_alter_table("servers", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_servers_updated_at"))
+        batch_op.drop_index(batch_op.f("ix_servers_reservation_id"))
+        batch_op.drop_index(batch_op.f("ix_servers_project_id"))
+        batch_op.drop_index(batch_op.f("ix_servers_image_id"))
+        batch_op.drop_index(batch_op.f("ix_servers_host"))
+        batch_op.drop_index(batch_op.f("ix_servers_deadline"))
+        batch_op.drop_index(batch_op.f("ix_servers_created_at"))
+
+    op.drop_table("servers")
     with op.batch_alter_table("security_group_rules", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_security_group_rules_security_group_id"))
         batch_op.drop_index(batch_op.f("ix_security_group_rules_remote_group_id"))
@@ -892,6 +1045,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_networks_deadline"))
 
     op.drop_table("networks")
+    with op.batch_alter_table("key_pairs", schema=None) as batch_op:
+        batch_op.drop_index("ix_key_pairs_owner")
+
+    op.drop_table("key_pairs")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index("ix_jobs_target")
         batch_op.drop_index(batch_op.f("ix_jobs_state"))
@@ -916,6 +1073,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_floating_ips_deadline"))
 
     op.drop_table("floating_ips")
+    op.drop_table("flavors")
+    op.drop_table("flavor_access")
     op.drop_table("domains")
     op.drop_table("deleted_images")
     with op.batch_alter_table("audit_records", schema=None) as batch_op:
