@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,20 @@ class Rule:
 
 
 class Policy:
-    """All rules, and the decision."""
+    """All rules, and the decision.
 
-    def __init__(self, rules: Iterable[Rule], policy_dir: Path | None) -> None:
+    Args:
+        rules: Defaults of all services.
+        policy_dir: Where operators override them; None for none.
+        clock: Seconds that only grow; tells when to look at the files again.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        policy_dir: Path | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         conf = cfg.ConfigOpts()
         conf([], default_config_files=[], default_config_dirs=[])
         self._enforcer = oslo.Enforcer(conf, use_conf=True)
@@ -59,7 +70,8 @@ class Policy:
             )
         self._enforcer.load_rules()
         self._looking = threading.Lock()
-        self._look_at = time.monotonic() + LOOK_EVERY_S
+        self._clock = clock
+        self._look_at = clock() + LOOK_EVERY_S
 
     def allows(self, caller: Caller, rule: str, target: Mapping[str, Any] | None) -> bool:
         """Whether ``caller`` may do ``rule`` on ``target``; without one, on a thing of their own
@@ -90,7 +102,7 @@ class Policy:
         oslo.policy's own ``authorize`` looks at the file system each time, which costs more than
         the decision; everything else that it does for a dict of credentials is done here.
         """
-        now = time.monotonic()
+        now = self._clock()
         if now < self._look_at:
             return
         with self._looking:

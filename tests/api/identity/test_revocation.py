@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from freehold.store import utc_now
 from tests.api.identity.conftest import Cloud
 
 V3 = "/identity/v3"
@@ -71,26 +72,15 @@ def test_a_login_right_after_a_revocation_is_good(cloud: Cloud) -> None:
 def test_a_login_that_saw_the_old_rights_signs_a_token_that_is_void(cloud: Cloud) -> None:
     """The race: rights are read, then taken away and committed, then the token is signed."""
     user, grant = cloud.member()
-    admin = cloud.admin
-    service = cloud.service
-    tokens = service.app.state.access.tokens
-    whole = tokens.read
-    with service.store.read() as session:
-        ann = cloud.client("ann", "secret", project="demo")
-        caller = whole(session, ann.headers["X-Auth-Token"], _now())
-    with service.store.read() as before:
-        before.connection().exec_driver_sql("SELECT count(*) FROM users")
-        assert admin.delete(grant).status_code == 204
-        late, _ = tokens.issue(caller, _now(), session=before)
+    ann = cloud.client("ann", "secret", project="demo")
+    tokens = cloud.service.app.state.access.tokens
+    with cloud.service.store.read() as before:
+        rights = tokens.read(before, ann.headers["X-Auth-Token"], utc_now())
+        assert cloud.admin.delete(grant).status_code == 204
+        late, _ = tokens.issue(rights, utc_now(), session=before)
     client = cloud.anonymous()
     client.headers["X-Auth-Token"] = late
     assert client.get(f"{V3}/users/{user['id']}").status_code == 401
-
-
-def _now() -> Any:
-    from freehold.store import utc_now
-
-    return utc_now()
 
 
 def test_the_wrong_old_password_changes_nothing(cloud: Cloud) -> None:

@@ -44,12 +44,9 @@ def test_a_rule_nobody_registered_is_a_mistake() -> None:
         Policy(RULES, None).allows(ADMIN, "thing:unknown", {})
 
 
-def test_an_operators_file_is_followed_while_running(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_operators_file_is_followed_while_running(tmp_path: Path) -> None:
     clock = [100.0]
-    monkeypatch.setattr("freehold.access.policy.time.monotonic", lambda: clock[0])
-    policy = Policy(RULES, tmp_path)
+    policy = Policy(RULES, tmp_path, clock=lambda: clock[0])
     assert policy.allows(READER, "thing:show", None)
     (tmp_path / "mine.yaml").write_text('"thing:show": "rule:admin_required"\n')
     assert policy.allows(READER, "thing:show", None), "not looked again yet"
