@@ -40,6 +40,11 @@ class Story:
         shown: dict[str, Any] = until(f"{name} is {wanted}", has, 120)
         return shown
 
+    def host(self, name: str) -> str:
+        """Where the server is, which only the operator sees."""
+        seen = self.lab.show("server", "show", self.servers[name]["id"], cloud="freehold-admin")
+        return str(seen["OS-EXT-SRV-ATTR:host"])
+
     def address(self, name: str) -> str:
         return self.servers[name]["addresses"]["tale"][0]
 
@@ -76,8 +81,7 @@ def test_two_servers_become_active_on_different_hosts(story: Story) -> None:
     hosts = set()
     for name in NAMES:
         story.servers[name] = story.status(name, "ACTIVE")
-        seen = story.lab.show("server", "show", name, cloud="freehold-admin")
-        hosts.add(seen["OS-EXT-SRV-ATTR:host"])
+        hosts.add(story.host(name))
     assert len(hosts) == len(NAMES)
     listed = {row["Name"]: row["Status"] for row in story.lab.show("server", "list")}
     assert {name: listed[name] for name in NAMES} == dict.fromkeys(NAMES, "ACTIVE")
@@ -95,7 +99,7 @@ def test_floating_ips_lead_from_this_computer_into_the_guests(story: Story) -> N
 
 def test_guests_reach_each_other_and_the_packets_cross_as_vxlan(story: Story) -> None:
     lab = story.lab
-    host = lab.show("server", "show", "alpha", cloud="freehold-admin")["OS-EXT-SRV-ATTR:host"]
+    host = story.host("alpha")
     key = str(CHECKOUT / ".lab" / "id_ed25519")
     capture = subprocess.Popen(
         [
