@@ -31,6 +31,9 @@ def host_document(
     some of them are still to be made of. With ``all`` every server of the host and every image in
     use there; an empty host has an empty document, whose run tells what the host has.
     """
+    zone = {host.name: host.availability_zone for host in all_hosts(session)}.get(name)
+    if zone is None:
+        return None
     statement = (
         select(Server)
         .where(Server.host == name)
@@ -44,7 +47,6 @@ def host_document(
         return None
     staying = [server for server in servers if not server.removed]
     ports = ports_of(session, [server.id for server in staying]) if staying else {}
-    zone = next(host.availability_zone for host in all_hosts(session) if host.name == name)
     images = document_entries(
         session, _images(staying, scope), tokens=tokens, config=config, now=now
     )
