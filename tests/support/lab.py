@@ -15,6 +15,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SSH = (
     *("ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR"),
     *("-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=3"),
+    # A guest whose packets are dropped in the middle of a session is given up after this.
+    *("-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=3"),
 )
 OWNED_TABLES = (
     "Logical_Switch",
