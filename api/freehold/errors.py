@@ -93,7 +93,7 @@ class Conflict(FreeholdError):
 
 
 class QuotaExceeded(FreeholdError):
-    """The project's quota would be exceeded. Compute says 403, network 409, image and volume 413."""
+    """The quota would be exceeded. Compute says 403, network 409, image and volume 413."""
 
     code = "QUOTA_EXCEEDED"
     kind = "OverQuota"
