@@ -15,15 +15,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = (
         "test_tiny_image",
         "test_story",
-        "test_operator",
         "test_hostile_names",
+        "test_operator",
+        "test_host_document",
+        "test_lab_machines",
         "test_cloud_down",
     )
     here = str(Path(__file__).parent)
     for item in items:
         if str(item.path).startswith(here):
             item.add_marker(pytest.mark.e2e)
-    items.sort(key=lambda item: order.index(item.path.stem) if item.path.stem in order else -1)
+    items.sort(key=lambda item: order.index(item.path.stem))
 
 
 @pytest.fixture(scope="session")
