@@ -101,24 +101,14 @@ def test_guests_reach_each_other_and_the_packets_cross_as_vxlan(story: Story) ->
     lab = story.lab
     host = story.host("alpha")
     key = str(CHECKOUT / ".lab" / "id_ed25519")
-    capture = subprocess.Popen(
-        [
-            *SSH,
-            *("-i", key, f"root@{lab.addresses[host]}"),
-            "timeout 30 tcpdump -lnni tun0 -c 4 'udp port 4789' 2>&1",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    watch = "timeout 30 tcpdump -lnni tun0 -c 8 'udp port 4789' 2>&1"
+    command = [*SSH, "-i", key, f"root@{lab.addresses[host]}", watch]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as capture:
         assert capture.stdout is not None
         while "listening on" not in capture.stdout.readline():
             assert capture.poll() is None
         pinged = lab.guest(story.floating["alpha"], f"ping -c 5 -W 2 {story.address('beta')}")
         packets = capture.stdout.read()
-    finally:
-        capture.terminate()
-        capture.wait()
     assert " 0% packet loss" in pinged.stdout
     assert "VXLAN" in packets
     assert f"{story.address('alpha')} > {story.address('beta')}: ICMP echo request" in packets
@@ -128,13 +118,15 @@ def test_without_the_rule_ssh_is_refused(story: Story) -> None:
     lab = story.lab
     rules = lab.show("security", "group", "rule", "list", story.group, "--protocol", "tcp")
     lab.openstack("security", "group", "rule", "delete", rules[0]["ID"])
-    until("ssh is refused", lambda: not lab.lets_in(story.floating["alpha"]), 30)
-    ping = run("ping", "-c", "2", "-W", "2", story.floating["alpha"])
-    assert " 0% packet loss" in ping.stdout
-    lab.openstack(
-        *("security", "group", "rule", "create", story.group, "--protocol", "tcp"),
-        *("--dst-port", "22"),
-    )
+    try:
+        until("ssh is refused", lambda: not lab.lets_in(story.floating["alpha"]), 30)
+        ping = run("ping", "-c", "2", "-W", "2", story.floating["alpha"])
+        assert " 0% packet loss" in ping.stdout
+    finally:
+        lab.openstack(
+            *("security", "group", "rule", "create", story.group, "--protocol", "tcp"),
+            *("--dst-port", "22"),
+        )
     until("ssh is let in again", lambda: lab.lets_in(story.floating["alpha"]), 30)
 
 
