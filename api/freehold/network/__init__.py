@@ -13,8 +13,10 @@ from freehold.network import (
     floating_ip_operations,
     network,
     port,
+    port_operations,
     quota,
     router,
+    router_gateway,
     router_interface,
     security_group,
     security_group_rule_operations,
@@ -33,6 +35,8 @@ from freehold.network.plug import (
     unplug,
 )
 from freehold.network.server_group import groups_of_server, join_group, leave_group
+from freehold.network.tag import tag_routes
+from freehold.network.tagged import TAGGED
 from freehold.network.target import hosts_changed, target_kind
 from freehold.network.version import TABLE, VERSION_ROUTES
 
@@ -40,7 +44,9 @@ _FILES = (
     network,
     subnet,
     port,
+    port_operations,
     router,
+    router_gateway,
     router_interface,
     floating_ip_operations,
     security_group,
@@ -49,7 +55,10 @@ _FILES = (
     extension,
 )
 for _file in _FILES:
-    _file.routes(TABLE)
+    if hasattr(_file, "routes"):
+        _file.routes(TABLE)
+for _collection, _find_row in TAGGED.items():
+    tag_routes(TABLE, _collection, _find_row)
 
 ROUTES: list[Routes] = [TABLE, VERSION_ROUTES]
 RULES: list[Rule] = [rule for file in _FILES for rule in getattr(file, "RULES", ())]

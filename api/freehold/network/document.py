@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from netaddr import IPNetwork
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -17,8 +18,14 @@ from freehold.hosts import all_hosts
 from freehold.jobs import Scope
 from freehold.network.floating_ip import FloatingIp
 from freehold.network.network import Network
-from freehold.network.port import ROUTER_GATEWAY, ROUTER_INTERFACE, Port, ports_of_router_ids
-from freehold.network.router import Router, prefixed
+from freehold.network.port import (
+    ROUTER_GATEWAY,
+    ROUTER_INTERFACE,
+    Port,
+    fixed_ips,
+    ports_of_routers,
+)
+from freehold.network.router import Router
 from freehold.network.security_group import SecurityGroup
 from freehold.network.security_group_rule import SecurityGroupRule
 from freehold.network.subnet import Subnet
@@ -126,7 +133,7 @@ def _rule(rule: SecurityGroupRule) -> dict[str, Any]:
         "protocol": rule.protocol,
         "port_range_min": rule.port_range_min,
         "port_range_max": rule.port_range_max,
-        "remote_ip_prefix": rule.remote_ip_prefix,
+        "remote_ip_prefix": rule.normalized_cidr,
         "remote_group_id": rule.remote_group_id,
     }
 
@@ -136,10 +143,7 @@ def _ports(_session: Session, rows: Sequence[Port]) -> dict[str, dict[str, Any]]
         row.id: {
             "network_id": row.network_id,
             "mac": row.mac_address,
-            "fixed_ips": [
-                {"subnet_id": address.subnet_id, "ip_address": address.ip_address}
-                for address in row.addresses
-            ],
+            "fixed_ips": fixed_ips(row),
             "admin_state_up": row.admin_state_up,
             "port_security_enabled": row.port_security_enabled,
             "security_groups": sorted(group.security_group_id for group in row.groups),
@@ -153,7 +157,7 @@ def _ports(_session: Session, rows: Sequence[Port]) -> dict[str, dict[str, Any]]
 def _routers(session: Session, rows: Sequence[Router]) -> dict[str, dict[str, Any]]:
     if not rows:
         return {}
-    ports = ports_of_router_ids(session, [row.id for row in rows])
+    ports = ports_of_routers(session, [row.id for row in rows])
     subnet_ids = {a.subnet_id for found in ports.values() for p in found for a in p.addresses}
     subnets = {
         row.id: row for row in session.scalars(select(Subnet).where(Subnet.id.in_(subnet_ids)))
@@ -210,7 +214,11 @@ def _gateway(
 
 
 def _prefixed(port: Port, subnets: dict[str, Subnet]) -> list[str]:
-    return [prefixed(a.ip_address, subnets[a.subnet_id].cidr) for a in port.addresses]
+    """Addresses with their subnets' prefix lengths."""
+    return [
+        f"{address.ip_address}/{IPNetwork(subnets[address.subnet_id].cidr).prefixlen}"
+        for address in port.addresses
+    ]
 
 
 def _spread(hosts: Sequence[str], router_id: str) -> list[str]:

@@ -39,11 +39,14 @@ class FloatingIp(Standard, Converged, Base):
         return "ACTIVE" if self.port_id and self.settled else "DOWN"
 
 
-def disassociate(session: Session, port_id: str, now: datetime) -> None:
-    """Let every floating IP of a port lead nowhere, because the port goes."""
-    for row in session.scalars(
-        select(FloatingIp).where(FloatingIp.port_id == port_id, FloatingIp.removed.is_(False))
-    ):
+def disassociate(session: Session, port_id: str, now: datetime, address: str | None = None) -> None:
+    """Let every floating IP of a port, or of one of its addresses, lead nowhere: it goes."""
+    statement = select(FloatingIp).where(
+        FloatingIp.port_id == port_id, FloatingIp.removed.is_(False)
+    )
+    if address is not None:
+        statement = statement.where(FloatingIp.fixed_ip_address == address)
+    for row in session.scalars(statement):
         row.port_id = row.fixed_ip_address = row.router_id = None
         row.touch(now)
         converge(session, row, now)

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
 
 from freehold.access import Limit, Rule, hold, require_room
 from freehold.errors import BadRequest, Conflict, NotFound
 from freehold.http import Call, Listing, Routes, SortKey
 from freehold.network.address import Address
-from freehold.network.collection import chosen, listed
+from freehold.network.collection import listed, one
 from freehold.network.floating_ip import FloatingIp
 from freehold.network.network import Network
 from freehold.network.network import visible as visible_networks
-from freehold.network.port import FLOATING_IP, ROUTER_INTERFACE, FixedIp, Port, drop_port, make_port
+from freehold.network.port import FLOATING_IP, NOBODY, ROUTER_INTERFACE, Port
 from freehold.network.port import visible as visible_ports
+from freehold.network.port_make import drop_port, make_port
+from freehold.network.port_request import FixedIp
 from freehold.network.quota import DEFAULTS, used
-from freehold.network.router import NOBODY, Router
-from freehold.network.standard import Wish, converge, find, own_or, owner, remove
+from freehold.network.request import Address as AddressText
+from freehold.network.request import Described, Id, Owned, Strict
+from freehold.network.router import Router
+from freehold.network.standard import converge, find, fresh, own_or, owner, remove
+from freehold.network.subnet_range import parse_address
+from freehold.network.tag import forget_tags, tags_of
 
+_NO_PORT = "fixed_ip_address cannot be specified without a port_id"
 RULES = [
     Rule("create_floatingip", "rule:admin_or_member", "POST /floatingips"),
     Rule("create_floatingip:floating_ip_address", "rule:admin_required", "Choose the address"),
@@ -31,31 +38,26 @@ RULES = [
 ]
 
 
-class FloatingIpChange(Wish):
+class FloatingIpChange(Described):
     """Body of PUT, and what POST has in common with it."""
 
-    port_id: str | None = Field(default=None, max_length=64)
-    fixed_ip_address: str | None = Field(default=None, max_length=45)
+    port_id: Id | None = None
+    fixed_ip_address: AddressText | None = None
 
 
-class FloatingIpWish(FloatingIpChange):
+class FloatingIpWish(FloatingIpChange, Owned):
     """Body of POST."""
 
-    floating_network_id: str = Field(max_length=64)
-    floating_ip_address: str | None = Field(default=None, max_length=45)
-    subnet_id: str | None = Field(default=None, max_length=64)
-    qos_policy_id: None = None
-    dns_name: str = Field(default="", max_length=0)
-    dns_domain: str = Field(default="", max_length=0)
+    floating_network_id: Id
+    floating_ip_address: AddressText | None = None
+    subnet_id: Id | None = None
 
 
-class _One(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _New(Strict):
     floatingip: FloatingIpWish
 
 
-class _Change(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Change(Strict):
     floatingip: FloatingIpChange
 
 
@@ -65,37 +67,34 @@ LISTING = Listing(
         name: getattr(FloatingIp, name)
         for name in (
             *("id", "project_id", "description", "floating_network_id", "floating_ip_address"),
-            *("port_id", "fixed_ip_address", "router_id"),
+            *("port_id", "fixed_ip_address", "router_id", "created_at", "updated_at"),
         )
     },
     default_sort=(SortKey("id"),),
 )
 
 
-def wire(session: Session, row: FloatingIp) -> dict[str, Any]:
-    """One floating IP in its wire form."""
+def views(call: Call, rows: Sequence[FloatingIp]) -> list[dict[str, Any]]:
+    """Floating IPs in their wire form."""
+    ports = _ports(call.session, [row.port_id for row in rows if row.port_id])
+    tags = tags_of(call.session, [row.id for row in rows])
+    return [
+        _wire(row, ports.get(row.port_id or "")) | {"tags": tags.get(row.id, [])} for row in rows
+    ]
+
+
+def _ports(session: Session, port_ids: Sequence[str]) -> dict[str, Port]:
+    if not port_ids:
+        return {}
+    plain = (lazyload(Port.addresses), lazyload(Port.groups))
+    rows = session.scalars(select(Port).where(Port.id.in_(port_ids)).options(*plain))
+    return {row.id: row for row in rows}
+
+
+def _wire(row: FloatingIp, port: Port | None) -> dict[str, Any]:
     shown = row.standard_wire()
     del shown["name"]
-    return shown | {
-        "floating_network_id": row.floating_network_id,
-        "floating_ip_address": row.floating_ip_address,
-        "port_id": row.port_id,
-        "fixed_ip_address": row.fixed_ip_address,
-        "router_id": row.router_id,
-        "status": row.status,
-        "port_details": _port_details(session, row.port_id),
-        "port_forwardings": [],
-        "qos_policy_id": None,
-        "dns_name": "",
-        "dns_domain": "",
-    }
-
-
-def _port_details(session: Session, port_id: str | None) -> dict[str, Any] | None:
-    port = session.get(Port, port_id) if port_id else None
-    if port is None:
-        return None
-    return {
+    details = port and {
         "status": port.status,
         "name": port.name,
         "admin_state_up": port.admin_state_up,
@@ -103,6 +102,15 @@ def _port_details(session: Session, port_id: str | None) -> dict[str, Any] | Non
         "device_owner": port.device_owner,
         "mac_address": port.mac_address,
         "device_id": port.device_id,
+    }
+    return shown | {
+        "floating_network_id": row.floating_network_id,
+        "floating_ip_address": row.floating_ip_address,
+        "port_id": row.port_id,
+        "fixed_ip_address": row.fixed_ip_address,
+        "router_id": row.router_id,
+        "status": row.status,
+        "port_details": details,
     }
 
 
@@ -120,22 +128,15 @@ def list_floating_ips(call: Call) -> dict[str, Any]:
     """The caller's floating IPs."""
     rows = own_or(call.caller, FloatingIp.project_id)
     statement = select(FloatingIp).where(FloatingIp.removed.is_(False), rows)
-    return listed(
-        call,
-        "floatingips",
-        LISTING,
-        statement,
-        lambda row: wire(call.session, row),
-        computed={"status": lambda shown, asked: shown["status"] in asked},
-    )
+    return listed(call, "floatingips", LISTING, statement, views)
 
 
 def show_floating_ip(call: Call, floating_ip_id: str) -> dict[str, Any]:
     """One floating IP."""
-    return {"floatingip": chosen(call, wire(call.session, _mine(call, floating_ip_id)))}
+    return {"floatingip": one(call, views, _mine(call, floating_ip_id))}
 
 
-def create_floating_ip(call: Call, body: _One) -> dict[str, Any]:
+def create_floating_ip(call: Call, body: _New) -> dict[str, Any]:
     """Take an address of an external network, and let it lead to a port if one is named."""
     wish = body.floatingip
     project_id = owner(call, wish, "create_floatingip")
@@ -145,80 +146,63 @@ def create_floating_ip(call: Call, body: _One) -> dict[str, Any]:
     network = find(call.session, Network, wish.floating_network_id, visible_networks(call.caller))
     if not network.external:
         raise BadRequest(
-            f"Network {network.id} is not a valid external network.", kind="BadRequest"
+            f"Bad floatingip request: Network {network.id} is not a valid external network.",
+            kind="BadRequest",
         )
     if wish.floating_ip_address is not None:
-        call.enforce("create_floatingip:floating_ip_address")
-    port = _outer_port(call, network, wish)
+        call.enforce("create_floatingip:floating_ip_address", {"project_id": project_id})
+    columns = fresh(call.now)
+    port = _outer_port(call, network, wish, columns["id"])
     row = FloatingIp(
+        **columns,
         project_id=project_id,
         description=wish.description,
         name="",
-        created_at=call.now,
-        updated_at=call.now,
-        revision_number=0,
         floating_network_id=network.id,
         floating_port_id=port.id,
         floating_ip_address=port.addresses[0].ip_address,
-        generation=0,
-        satisfied=0,
-        found={},
     )
     call.session.add(row)
-    call.session.flush()
-    port.device_id = row.id
     if wish.port_id is not None:
         associate(call, row, wish.port_id, wish.fixed_ip_address)
+    elif wish.fixed_ip_address is not None:
+        raise BadRequest(_NO_PORT)
     converge(call.session, row, call.now)
     call.audit("create", "floatingip", row.id)
-    return {"floatingip": wire(call.session, row)}
+    return {"floatingip": views(call, [row])[0]}
 
 
-def _outer_port(call: Call, network: Network, wish: FloatingIpWish) -> Port:
+def _outer_port(call: Call, network: Network, wish: FloatingIpWish, floating_ip_id: str) -> Port:
     """The port that holds the address; IPv4, since that is what is translated."""
-    fixed = FixedIp(subnet_id=wish.subnet_id, ip_address=wish.floating_ip_address)
-    chosen_freely = wish.subnet_id is None and wish.floating_ip_address is None
-    version_4 = [subnet for subnet in network.subnets if subnet.ip_version == 4]
-    if not version_4:
+    if not any(subnet.ip_version == 4 for subnet in network.subnets):
         raise BadRequest(
-            f"Network {network.id} does not contain any IPv4 subnet", kind="BadRequest"
+            f"Bad floatingip request: Network {network.id} does not contain any IPv4 subnet.",
+            kind="BadRequest",
         )
-    full: Conflict | None = None
-    for subnet in version_4 if chosen_freely else version_4[:1]:
-        try:
-            return make_port(
-                call.session,
-                network,
-                NOBODY,
-                call.now,
-                fixed_ips=[FixedIp(subnet_id=subnet.id) if chosen_freely else fixed],
-                device_owner=FLOATING_IP,
-                device_id="",
-            )
-        except Conflict as error:
-            full = error
-    assert full is not None
-    raise full
+    named = FixedIp(subnet_id=wish.subnet_id, ip_address=wish.floating_ip_address)
+    return make_port(
+        call.session,
+        network,
+        NOBODY,
+        call.now,
+        fixed_ips=[named] if wish.subnet_id or wish.floating_ip_address else None,
+        versions=(4,),
+        security_groups=[],
+        device_owner=FLOATING_IP,
+        device_id=floating_ip_id,
+    )
 
 
 def associate(call: Call, row: FloatingIp, port_id: str, fixed_ip: str | None) -> None:
     """Let a floating IP lead to a port through the router between them."""
     port = find(call.session, Port, port_id, visible_ports(call.caller))
-    inner = [a for a in port.addresses if "." in a.ip_address]
-    if fixed_ip is not None:
-        inner = [a for a in inner if a.ip_address == fixed_ip]
-        if not inner:
-            raise BadRequest(
-                f"Port {port_id} does not have fixed ip {fixed_ip}.", kind="BadRequest"
-            )
-    if len(inner) != 1:
-        said = (
-            "multiple fixed IPv4 addresses: name one with fixed_ip_address"
-            if inner
-            else ("no fixed IPv4 address")
+    if port.project_id != row.project_id and not call.caller.is_admin:
+        raise BadRequest(
+            f"Bad floatingip request: Port {port_id} is associated with a different project than "
+            f"Floating IP {row.id} and therefore cannot be bound.",
+            kind="BadRequest",
         )
-        raise BadRequest(f"Bad floatingip request: Port {port_id} has {said}.", kind="BadRequest")
-    (address,) = inner
+    address = _inner_address(port, fixed_ip)
     _require_free(call.session, row, port_id, address)
     router = _router_between(call.session, address.subnet_id, row.floating_network_id)
     if router is None:
@@ -228,6 +212,23 @@ def associate(call: Call, row: FloatingIp, port_id: str, fixed_ip: str | None) -
             kind="ExternalGatewayForFloatingIPNotFound",
         )
     row.port_id, row.fixed_ip_address, row.router_id = port_id, address.ip_address, router
+
+
+def _inner_address(port: Port, fixed_ip: str | None) -> Address:
+    """The IPv4 address of a port that was named, or its only one."""
+    inner = [address for address in port.addresses if "." in address.ip_address]
+    if fixed_ip is not None:
+        wanted = str(parse_address(fixed_ip))
+        inner = [address for address in inner if address.ip_address == wanted]
+    if len(inner) == 1:
+        return inner[0]
+    if inner:
+        said = "has multiple fixed IPv4 addresses. Must provide a specific IPv4 address"
+    elif fixed_ip is not None:
+        said = f"does not have fixed ip {fixed_ip}"
+    else:
+        said = "has no fixed IPv4 address"
+    raise BadRequest(f"Bad floatingip request: Port {port.id} {said}.", kind="BadRequest")
 
 
 def _require_free(session: Session, row: FloatingIp, port_id: str, address: Address) -> None:
@@ -260,6 +261,7 @@ def _router_between(session: Session, subnet_id: str, external_id: str) -> str |
             Router.external_network_id == external_id,
             Router.removed.is_(False),
         )
+        .order_by(Router.created_at, Router.id)
         .limit(1)
     )
 
@@ -269,19 +271,22 @@ def update_floating_ip(call: Call, floating_ip_id: str, body: _Change) -> dict[s
     row = _mine(call, floating_ip_id)
     call.enforce("update_floatingip", {"project_id": row.project_id})
     wish, said = body.floatingip, body.floatingip.model_fields_set
-    if "description" in said:
-        row.description = wish.description
+    before = (row.port_id, row.fixed_ip_address, row.router_id)
+    changed = row.apply(wish.said("description"))
     if "port_id" in said or "fixed_ip_address" in said:
         port_id = wish.port_id if "port_id" in said else row.port_id
         row.port_id = row.fixed_ip_address = row.router_id = None
         if port_id is not None:
             associate(call, row, port_id, wish.fixed_ip_address)
         elif wish.fixed_ip_address is not None:
-            raise BadRequest("fixed_ip_address cannot be specified without a port_id")
+            raise BadRequest(_NO_PORT)
+    if before != (row.port_id, row.fixed_ip_address, row.router_id):
+        changed.add("port_id")
         converge(call.session, row, call.now)
-    row.touch(call.now)
+    if changed:
+        row.touch(call.now)
     call.audit("update", "floatingip", row.id)
-    return {"floatingip": wire(call.session, row)}
+    return {"floatingip": views(call, [row])[0]}
 
 
 def delete_floating_ip(call: Call, floating_ip_id: str) -> None:
@@ -292,6 +297,7 @@ def delete_floating_ip(call: Call, floating_ip_id: str) -> None:
     if port is not None:
         drop_port(call.session, port, call.now)
     row.port_id = row.fixed_ip_address = row.router_id = None
+    forget_tags(call.session, row.id)
     remove(call.session, row, call.now)
     call.audit("delete", "floatingip", row.id)
 

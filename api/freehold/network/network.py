@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import ColumnElement, Index, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
@@ -12,24 +13,45 @@ from freehold.access import Caller, Limit, Rule, hold, require_room
 from freehold.errors import BadRequest, Conflict
 from freehold.http import Call, Listing, Routes, SortKey
 from freehold.jobs import Converged
-from freehold.network.collection import boolean, chosen, listed
+from freehold.network.collection import boolean, listed, number, one
 from freehold.network.quota import DEFAULTS, used
-from freehold.network.standard import Standard, Wish, converge, find, own_or, owner, remove
-from freehold.store import Base
+from freehold.network.request import Bulk, Named, Owned, Strict
+from freehold.network.standard import (
+    Standard,
+    converge,
+    find,
+    fresh,
+    own_or,
+    owner,
+    remove,
+)
+from freehold.network.tag import forget_tags, tags_of
+from freehold.store import Base, lock
 
 UNDERLAY_MTU = 1500
 VXLAN_OVERHEAD = 50
 TUNNELLED = "vxlan"
+PROVIDER = ("network_type", "physical_network", "segmentation_id")
+SECRET = [f"provider:{name}" for name in PROVIDER]
+CONVERGED = frozenset({"name", "external"})
+"""What of a network the machine has to know."""
 
 RULES = [
     Rule("create_network", "rule:admin_or_member", "POST /networks"),
     Rule("create_network:shared", "rule:admin_required", "Make a network for all projects"),
     Rule("create_network:router:external", "rule:admin_required", "Make a way outside"),
-    Rule("create_network:provider", "rule:admin_required", "Choose a physical network"),
+    Rule("create_network:is_default", "rule:admin_required", "Make the usual way outside"),
     Rule("get_network", "rule:logged_in", "GET /networks"),
-    Rule("get_network:provider", "rule:admin_required", "See physical networks"),
     Rule("update_network", "rule:admin_or_member", "PUT /networks/{id}"),
+    Rule("update_network:shared", "rule:admin_required", "Give a network to all projects"),
+    Rule("update_network:router:external", "rule:admin_required", "Make it a way outside"),
+    Rule("update_network:is_default", "rule:admin_required", "Make it the usual way outside"),
     Rule("delete_network", "rule:admin_or_member", "DELETE /networks/{id}"),
+    *(
+        Rule(f"{verb}_network:provider:{name}", "rule:admin_required", f"{text} its {name}")
+        for verb, text in (("create", "Choose"), ("get", "See"))
+        for name in PROVIDER
+    ),
 ]
 
 
@@ -46,6 +68,7 @@ class Network(Standard, Converged, Base):
     admin_state_up: Mapped[bool] = mapped_column(default=True)
     shared: Mapped[bool] = mapped_column(default=False)
     external: Mapped[bool] = mapped_column(default=False)
+    is_default: Mapped[bool] = mapped_column(default=False)
     port_security_enabled: Mapped[bool] = mapped_column(default=True)
     mtu: Mapped[int]
     network_type: Mapped[str] = mapped_column(default=TUNNELLED)
@@ -55,6 +78,7 @@ class Network(Standard, Converged, Base):
     subnets: Mapped[list[Any]] = relationship(
         "Subnet",
         primaryjoin="and_(Subnet.network_id == Network.id, Subnet.removed.is_(False))",
+        order_by="Subnet.created_at",
         lazy="selectin",
         viewonly=True,
     )
@@ -62,69 +86,60 @@ class Network(Standard, Converged, Base):
     __table_args__ = (Index("ix_networks_unsettled", "satisfied", "generation"),)
 
 
-class NetworkWish(Wish):
-    """Body of POST."""
+class NetworkChange(Named):
+    """Body of PUT, and what POST has in common with it."""
 
     admin_state_up: bool = True
     shared: bool = False
     external: bool = Field(default=False, alias="router:external")
+    is_default: bool = False
     port_security_enabled: bool = True
+
+
+class NetworkWish(NetworkChange, Owned):
+    """Body of POST."""
+
     mtu: int | None = Field(default=None, ge=68, le=9000)
     network_type: Literal["vxlan", "flat", "vlan"] | None = Field(
         default=None, alias="provider:network_type"
     )
     physical_network: str | None = Field(
-        default=None, alias="provider:physical_network", pattern=r"^[\w.-]{1,64}$"
+        default=None, alias="provider:physical_network", pattern=r"^[A-Za-z0-9_.-]{1,64}$"
     )
     segmentation_id: int | None = Field(
         default=None, alias="provider:segmentation_id", ge=1, le=4094
     )
-    availability_zone_hints: list[str] = Field(default=[], max_length=0)
 
 
-class NetworkChange(Wish):
-    """Body of PUT."""
-
-    admin_state_up: bool = True
-    shared: bool = False
-    external: bool = Field(default=False, alias="router:external")
-    port_security_enabled: bool = True
+class _New(Bulk):
+    network: NetworkWish | None = None
+    networks: list[NetworkWish] | None = Field(default=None, min_length=1, max_length=100)
 
 
-class _One(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    network: NetworkWish
-
-
-class _Many(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    networks: list[NetworkWish] = Field(min_length=1, max_length=100)
-
-
-class _Change(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Change(Strict):
     network: NetworkChange
 
 
 LISTING = Listing(
     id=Network.id,
     columns={
-        "id": Network.id,
-        "name": Network.name,
-        "project_id": Network.project_id,
-        "admin_state_up": Network.admin_state_up,
-        "shared": Network.shared,
         "router:external": Network.external,
-        "mtu": Network.mtu,
-        "provider:network_type": Network.network_type,
-        "provider:physical_network": Network.physical_network,
-        "description": Network.description,
+        **{f"provider:{name}": getattr(Network, name) for name in PROVIDER},
+        **{
+            name: getattr(Network, name)
+            for name in (
+                *("id", "name", "project_id", "description", "created_at", "updated_at"),
+                *("admin_state_up", "shared", "is_default", "mtu", "port_security_enabled"),
+            )
+        },
     },
     parsers={
-        "admin_state_up": boolean,
-        "shared": boolean,
-        "router:external": boolean,
-        "mtu": lambda text: int(text) if text.isdigit() else -1,
+        "mtu": number,
+        "provider:segmentation_id": number,
+        **dict.fromkeys(
+            ("admin_state_up", "shared", "router:external", "is_default", "port_security_enabled"),
+            boolean,
+        ),
     },
     default_sort=(SortKey("id"),),
 )
@@ -140,8 +155,25 @@ def usable(caller: Caller) -> ColumnElement[bool]:
     return own_or(caller, Network.project_id, Network.shared.is_(True))
 
 
-def wire(call: Call, network: Network) -> dict[str, Any]:
-    """One network in its wire form."""
+def _hidden(call: Call) -> list[str]:
+    """Attributes that the caller does not see."""
+    return [name for name in SECRET if not call.may(f"get_network:{name}")]
+
+
+def views(call: Call, rows: Sequence[Network]) -> list[dict[str, Any]]:
+    """Networks in their wire form."""
+    hidden = _hidden(call)
+    tags = tags_of(call.session, [row.id for row in rows])
+    shown = []
+    for row in rows:
+        entry = _wire(row) | {"tags": tags.get(row.id, [])}
+        for name in hidden:
+            del entry[name]
+        shown.append(entry)
+    return shown
+
+
+def _wire(network: Network) -> dict[str, Any]:
     shown = network.standard_wire() | {
         "admin_state_up": network.admin_state_up,
         "status": "ERROR" if network.fault else "ACTIVE",
@@ -150,48 +182,30 @@ def wire(call: Call, network: Network) -> dict[str, Any]:
         "router:external": network.external,
         "mtu": network.mtu,
         "port_security_enabled": network.port_security_enabled,
-        "availability_zone_hints": [],
-        "availability_zones": [],
-        "ipv4_address_scope": None,
-        "ipv6_address_scope": None,
+        "provider:network_type": network.network_type,
+        "provider:physical_network": network.physical_network,
+        "provider:segmentation_id": network.segmentation_id,
     }
     if network.external:
-        shown["is_default"] = False
-    if call.may("get_network:provider"):
-        shown |= {
-            "provider:network_type": network.network_type,
-            "provider:physical_network": network.physical_network,
-            "provider:segmentation_id": network.segmentation_id,
-        }
+        shown["is_default"] = network.is_default
     return shown
 
 
 def list_networks(call: Call) -> dict[str, Any]:
     """Networks that the caller may see."""
     statement = select(Network).where(Network.removed.is_(False), visible(call.caller))
-    return listed(
-        call,
-        "networks",
-        LISTING,
-        statement,
-        lambda row: wire(call, row),
-        computed={"status": lambda shown, asked: shown["status"] in asked},
-    )
+    return listed(call, "networks", LISTING, statement, views, secret=_hidden(call))
 
 
 def show_network(call: Call, network_id: str) -> dict[str, Any]:
     """One network."""
     row = find(call.session, Network, network_id, visible(call.caller))
-    return {"network": chosen(call, wire(call, row))}
+    return {"network": one(call, views, row)}
 
 
-def create_networks(call: Call, body: _One | _Many) -> dict[str, Any]:
+def create_networks(call: Call, body: _New) -> dict[str, Any]:
     """Make one network, or several at once or none."""
-    wishes = [body.network] if isinstance(body, _One) else body.networks
-    made = [_create(call, wish) for wish in wishes]
-    call.session.flush()
-    shown = [wire(call, row) for row in made]
-    return {"network": shown[0]} if isinstance(body, _One) else {"networks": shown}
+    return body.shown(views(call, [_create(call, wish) for wish in body.wishes()]))
 
 
 def _create(call: Call, wish: NetworkWish) -> Network:
@@ -199,33 +213,18 @@ def _create(call: Call, wish: NetworkWish) -> Network:
     hold(call.session, project_id, "network")
     room = [Limit("network", used(call.session, Network, project_id))]
     require_room(call.session, project_id, "network", DEFAULTS, room)
-    if wish.shared:
-        call.enforce("create_network:shared")
-    if wish.external:
-        call.enforce("create_network:router:external")
-    network_type = _network_type(call, wish)
-    overhead = VXLAN_OVERHEAD if network_type == TUNNELLED else 0
-    most = UNDERLAY_MTU - overhead
+    _enforce_parts(call, "create", wish)
+    network_type = _network_type(wish)
+    _require_free_segment(call.session, network_type, wish)
+    most = UNDERLAY_MTU - (VXLAN_OVERHEAD if network_type == TUNNELLED else 0)
     if wish.mtu is not None and wish.mtu > most:
         raise BadRequest(f"Requested MTU is too big, maximum is {most}", kind="InvalidInput")
     network = Network(
+        **fresh(call.now),
         project_id=project_id,
-        name=wish.name,
-        description=wish.description,
-        created_at=call.now,
-        updated_at=call.now,
-        admin_state_up=wish.admin_state_up,
-        shared=wish.shared,
-        external=wish.external,
-        port_security_enabled=wish.port_security_enabled,
+        **wish.model_dump(exclude={"project_id", "mtu", "network_type"}),
         mtu=wish.mtu or most,
         network_type=network_type,
-        physical_network=wish.physical_network,
-        segmentation_id=wish.segmentation_id,
-        revision_number=1,
-        generation=0,
-        satisfied=0,
-        found={},
         subnets=[],
     )
     call.session.add(network)
@@ -235,41 +234,108 @@ def _create(call: Call, wish: NetworkWish) -> Network:
     return network
 
 
-def _network_type(call: Call, wish: NetworkWish) -> str:
-    """The type asked for, if policy and the other attributes allow it."""
-    if wish.network_type or wish.physical_network or wish.segmentation_id:
-        call.enforce("create_network:provider")
+def _enforce_parts(call: Call, verb: str, wish: NetworkChange) -> None:
+    """Attributes that have a policy of their own; a POST may say what is the default anyway."""
+    named = {"shared": "shared", "external": "router:external", "is_default": "is_default"}
+    for name, rule in named.items():
+        if name in wish.model_fields_set and (verb == "update" or getattr(wish, name)):
+            call.enforce(f"{verb}_network:{rule}")
+    for name in PROVIDER:
+        if getattr(wish, name, None) is not None:
+            call.enforce(f"{verb}_network:provider:{name}")
+
+
+def _network_type(wish: NetworkWish) -> str:
+    """The type asked for, if the other attributes go with it."""
     kind = wish.network_type or ("flat" if wish.physical_network else TUNNELLED)
     if (kind == TUNNELLED) == bool(wish.physical_network):
         raise BadRequest(
-            f"A {kind} network {'has no' if kind == TUNNELLED else 'needs a'} physical network."
+            f"Invalid input for operation: a {kind} network "
+            f"{'has no' if kind == TUNNELLED else 'needs a'} provider:physical_network."
         )
     if (kind == "vlan") != (wish.segmentation_id is not None):
-        raise BadRequest("A segmentation id belongs to vlan networks, and they need one.")
+        raise BadRequest(
+            "Invalid input for operation: provider:segmentation_id belongs to vlan networks, and "
+            "they need one."
+        )
+    if wish.external and kind == TUNNELLED:
+        raise BadRequest(
+            "Invalid input for operation: an external network needs provider:network_type flat or "
+            "vlan and a provider:physical_network."
+        )
     return kind
+
+
+def _require_free_segment(session: Session, network_type: str, wish: NetworkWish) -> None:
+    """A physical network, or a VLAN of it, carries one network."""
+    if network_type == TUNNELLED:
+        return
+    lock(session, "physical network", str(wish.physical_network))
+    taken = select(Network.id).where(
+        Network.physical_network == wish.physical_network,
+        Network.network_type == network_type,
+        Network.removed.is_(False),
+    )
+    if network_type == "vlan":
+        taken = taken.where(Network.segmentation_id == wish.segmentation_id)
+    if session.execute(taken.limit(1)).first() is not None:
+        part = f"The VLAN {wish.segmentation_id} on" if network_type == "vlan" else "Flat use of"
+        raise Conflict(
+            f"Unable to create the network. {part} the physical network {wish.physical_network} "
+            "is in use.",
+            kind="VlanIdInUse" if network_type == "vlan" else "FlatNetworkInUse",
+        )
 
 
 def update_network(call: Call, network_id: str, body: _Change) -> dict[str, Any]:
     """Change a network."""
     network = find(call.session, Network, network_id, visible(call.caller))
     call.enforce("update_network", {"project_id": network.project_id})
-    changes = body.network.changes()
-    if "shared" in changes:
-        call.enforce("create_network:shared")
-    if "external" in changes:
-        call.enforce("create_network:router:external")
-        if not changes["external"] and network.external and in_use(call.session, network_id):
-            raise Conflict(
-                f"External network {network_id} cannot be updated to be made non-external, since "
-                "it has existing gateway ports.",
-                kind="ExternalNetworkInUse",
-            )
-    for name, value in changes.items():
-        setattr(network, name, value)
-    network.touch(call.now)
-    converge(call.session, network, call.now)
+    wish = body.network
+    _enforce_parts(call, "update", wish)
+    said = wish.said(*NetworkChange.model_fields)
+    if "external" in said and said["external"] != network.external:
+        _require_external_change(call.session, network, said["external"])
+    if said.get("shared") is False and network.shared:
+        _require_unshared(call.session, network)
+    changed = network.apply(said)
+    if changed:
+        network.touch(call.now)
+    if changed & CONVERGED:
+        converge(call.session, network, call.now)
     call.audit("update", "network", network.id)
-    return {"network": wire(call, network)}
+    return {"network": views(call, [network])[0]}
+
+
+def _require_external_change(session: Session, network: Network, external: bool) -> None:
+    if not external and in_use(session, network.id):
+        raise Conflict(
+            f"External network {network.id} cannot be updated to be made non-external, since it "
+            "has existing gateway ports.",
+            kind="ExternalNetworkInUse",
+        )
+    if external and network.network_type == TUNNELLED:
+        raise BadRequest(
+            f"Invalid input for operation: network {network.id} has no physical network, so it is "
+            "no way outside."
+        )
+
+
+def _require_unshared(session: Session, network: Network) -> None:
+    """Nobody else's ports may be left on a network that is its project's alone again."""
+    from freehold.network.port import Port
+
+    others = select(Port.id).where(
+        Port.network_id == network.id,
+        Port.removed.is_(False),
+        Port.project_id.not_in([network.project_id, ""]),
+    )
+    if session.execute(others.limit(1)).first() is not None:
+        raise Conflict(
+            f"Unable to reconfigure sharing settings for network {network.id}. Multiple projects "
+            "are using it.",
+            kind="InvalidSharedSetting",
+        )
 
 
 def delete_network(call: Call, network_id: str) -> None:
@@ -282,9 +348,9 @@ def delete_network(call: Call, network_id: str) -> None:
             "still in use on the network.",
             kind="NetworkInUse",
         )
-    for subnet in network.subnets:
-        remove(call.session, subnet, call.now)
-    remove(call.session, network, call.now)
+    for row in (*network.subnets, network):
+        forget_tags(call.session, row.id)
+        remove(call.session, row, call.now)
     call.audit("delete", "network", network.id)
 
 

@@ -13,11 +13,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from freehold.access import Caller
-from freehold.errors import BadRequest, Conflict
+from freehold.errors import BadRequest, Conflict, Forbidden
 from freehold.network.floating_ip import FloatingIp
 from freehold.network.network import Network, tenant_networks, usable
-from freehold.network.port import FixedIp, Port, drop_port, make_port
+from freehold.network.port import HELD, Port
 from freehold.network.port import visible as visible_ports
+from freehold.network.port_make import drop_port, make_port
+from freehold.network.port_request import FixedIp
 from freehold.network.security_group import PortGroup, SecurityGroup, require_groups
 from freehold.network.standard import converge, find
 from freehold.network.subnet import Subnet
@@ -104,7 +106,8 @@ def plug(
 
     Raises:
         NotFound: A network or port that the caller may not see.
-        BadRequest: A security group that is unknown, an address outside, an external network.
+        BadRequest: A security group that is unknown, an address outside, another project's port.
+        Forbidden: An external network, for others than operators.
         Conflict: Several networks to choose from, a port in use, an address taken, no address left.
         QuotaExceeded: No room for more ports.
     """
@@ -117,7 +120,7 @@ def plug(
     )
     for wish in wishes:
         if wish.port_id is not None:
-            _take(session, caller, wish.port_id, server_id, host, now)
+            _take(session, caller, wish.port_id, server_id, project_id, host, now)
         else:
             _make(session, caller, wish, server_id, project_id, host, groups, now)
     session.flush()
@@ -135,13 +138,29 @@ def _only_network(session: Session, project_id: str) -> list[PortWish]:
 
 
 def _take(
-    session: Session, caller: Caller, port_id: str, server_id: str, host: str, now: datetime
+    session: Session,
+    caller: Caller,
+    port_id: str,
+    server_id: str,
+    project_id: str,
+    host: str,
+    now: datetime,
 ) -> None:
     """Use a port that the tenant brought; it stays theirs when the server goes."""
     port = find(session, Port, port_id, visible_ports(caller))
-    if port.device_id:
+    if port.project_id != project_id:
+        raise BadRequest(
+            f"Port {port_id} not usable for instance {server_id}: it belongs to another project.",
+            kind="PortNotUsable",
+        )
+    if port.device_id or port.server_id or port.device_owner in HELD:
         raise Conflict(f"Port {port_id} is still in use.", kind="PortInUse")
-    port.device_id, port.device_owner, port.host = server_id, OWNER, host
+    if not port.addresses and port.port_security_enabled:
+        raise BadRequest(
+            f"Port {port_id} requires a FixedIP in order to be used.", kind="PortRequiresFixedIP"
+        )
+    port.device_id = port.server_id = server_id
+    port.device_owner, port.host = OWNER, host
     port.made_for_server = False
     port.touch(now)
     converge(session, port, now)
@@ -158,6 +177,11 @@ def _make(
     now: datetime,
 ) -> None:
     network = find(session, Network, wish.network_id or "", usable(caller))
+    if network.external and not caller.is_admin:
+        raise Forbidden(
+            f"It is not allowed to create an interface on external network {network.id}",
+            kind="ExternalNetworkAttachForbidden",
+        )
     if not network.subnets:
         raise BadRequest(
             f"Network {network.id} requires a subnet in order to boot instances on.",
@@ -171,6 +195,7 @@ def _make(
         fixed_ips=[FixedIp(ip_address=wish.fixed_ip)] if wish.fixed_ip else None,
         security_groups=groups,
         device_id=server_id,
+        server_id=server_id,
         device_owner=OWNER,
         host=host,
         made_for_server=True,
@@ -180,13 +205,13 @@ def _make(
 def unplug(session: Session, server_id: str, now: datetime) -> None:
     """Take a server out of all its networks: ports made for it go, the tenant's own are free."""
     for port in session.scalars(
-        select(Port).where(Port.device_id == server_id, Port.removed.is_(False))
+        select(Port).where(Port.server_id == server_id, Port.removed.is_(False))
     ).all():
         if port.made_for_server:
             drop_port(session, port, now)
             continue
         port.device_id = port.device_owner = ""
-        port.host = None
+        port.server_id = port.host = None
         port.bound = False
         port.touch(now)
         converge(session, port, now)
@@ -207,7 +232,7 @@ def ports_of(session: Session, server_ids: Sequence[str]) -> dict[str, list[Port
     rows = session.execute(
         select(Port, Network)
         .join(Network, Network.id == Port.network_id)
-        .where(Port.device_id.in_(list(server_ids)), Port.removed.is_(False))
+        .where(Port.server_id.in_(list(server_ids)), Port.removed.is_(False))
         .order_by(Port.created_at, Port.id)
     ).all()
     if not rows:
@@ -218,7 +243,7 @@ def ports_of(session: Session, server_ids: Sequence[str]) -> dict[str, list[Port
     groups = _groups(session, ports)
     found: dict[str, list[PortView]] = {}
     for port, network in rows:
-        found.setdefault(port.device_id, []).append(
+        found.setdefault(str(port.server_id), []).append(
             PortView(
                 id=port.id,
                 mac_address=port.mac_address,

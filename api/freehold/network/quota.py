@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from freehold.access import QuotaLimit, Rule, limits_of
-from freehold.errors import NotFound
+from freehold.access import QuotaLimit, Rule, hold, limits_of
+from freehold.access.quota import UNLIMITED
+from freehold.errors import NotFound, QuotaExceeded
 from freehold.http import Call, Routes
 
 DEFAULTS = {
@@ -38,7 +39,10 @@ def used(session: Session, kind: Any, project_id: str) -> int:
 
 
 class QuotaWish(BaseModel):
-    """Limits to set; -1 is without limit."""
+    """Limits to set; -1 is without limit.
+
+    A limit below what is used is accepted (it stops growth), unless ``check_limit`` says no.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,6 +53,8 @@ class QuotaWish(BaseModel):
     floatingip: int | None = Field(default=None, ge=-1, le=2**31 - 1)
     security_group: int | None = Field(default=None, ge=-1, le=2**31 - 1)
     security_group_rule: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    force: bool = False
+    check_limit: bool = False
 
 
 class _Body(BaseModel):
@@ -112,20 +118,31 @@ def show_details(call: Call, project_id: str) -> dict[str, Any]:
 
 def update_quota(call: Call, project_id: str, body: _Body) -> dict[str, Any]:
     """Set limits of a project."""
-    for resource, maximum in body.quota.model_dump(exclude_none=True).items():
-        key = (project_id, SERVICE, resource)
-        row = call.session.get(QuotaLimit, key)
+    hold(call.session, project_id, SERVICE)
+    wished = body.quota.model_dump(exclude_none=True, exclude={"force", "check_limit"})
+    if body.quota.check_limit:
+        _require_above_use(call, project_id, wished)
+    for resource, maximum in wished.items():
+        row = call.session.get(QuotaLimit, (project_id, SERVICE, resource))
         if row is None:
-            call.session.add(
-                QuotaLimit(
-                    project_id=project_id, service=SERVICE, resource=resource, maximum=maximum
-                )
-            )
-        else:
-            row.maximum = maximum
+            row = QuotaLimit(project_id=project_id, service=SERVICE, resource=resource)
+            call.session.add(row)
+        row.maximum = maximum
     call.session.flush()
     call.audit("update", "quota", project_id)
     return _limits(call, project_id)
+
+
+def _require_above_use(call: Call, project_id: str, wished: dict[str, int]) -> None:
+    from freehold.network.quota_use import KINDS
+
+    for resource, maximum in wished.items():
+        there = used(call.session, KINDS[resource], project_id)
+        if UNLIMITED != maximum < there:
+            raise QuotaExceeded(
+                f"Quota limit {maximum} for {resource} is below the {there} that project "
+                f"{project_id} uses."
+            )
 
 
 def delete_quota(call: Call, project_id: str) -> None:

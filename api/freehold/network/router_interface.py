@@ -4,35 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
-from netaddr import IPNetwork
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import delete, select
 
+from freehold.access import Rule
 from freehold.errors import BadRequest, Conflict, NotFound
 from freehold.http import Call, Routes
+from freehold.network.address import Address
 from freehold.network.floating_ip import FloatingIp
 from freehold.network.network import Network
-from freehold.network.port import ROUTER_INTERFACE, FixedIp, Port, drop_port, make_port
+from freehold.network.port import ROUTER_INTERFACE, Port, ports_of_routers
 from freehold.network.port import visible as visible_ports
-from freehold.network.router import Router, mine, ports_of_router
+from freehold.network.port_make import drop_port, make_port
+from freehold.network.port_request import FixedIp
+from freehold.network.request import Id, Strict
+from freehold.network.router import Router, mine
 from freehold.network.security_group import PortGroup
 from freehold.network.standard import converge, find
 from freehold.network.subnet import Subnet
 from freehold.network.subnet import visible as visible_subnets
+from freehold.network.subnet_range import overlap
+
+RULES = [
+    Rule("add_router_interface", "rule:admin_or_member", "PUT …/add_router_interface"),
+    Rule("remove_router_interface", "rule:admin_or_member", "PUT …/remove_router_interface"),
+]
 
 
-class InterfaceWish(BaseModel):
+class InterfaceWish(Strict):
     """Which interface: by subnet, by port, or (when removing) by both."""
 
-    model_config = ConfigDict(extra="forbid")
-    subnet_id: str | None = Field(default=None, max_length=64)
-    port_id: str | None = Field(default=None, max_length=64)
+    subnet_id: Id | None = None
+    port_id: Id | None = None
 
 
-def _router(call: Call, router_id: str) -> Router:
+def _router(call: Call, router_id: str, rule: str) -> Router:
     router = find(call.session, Router, router_id, mine(call.caller))
-    call.enforce("update_router", {"project_id": router.project_id})
+    call.enforce(rule, {"project_id": router.project_id})
     return router
+
+
+def _interfaces(call: Call, router: Router) -> list[Port]:
+    ports = ports_of_routers(call.session, [router.id]).get(router.id, [])
+    return [port for port in ports if port.device_owner == ROUTER_INTERFACE]
 
 
 def _wire(router: Router, port: Port) -> dict[str, Any]:
@@ -50,7 +63,7 @@ def _wire(router: Router, port: Port) -> dict[str, Any]:
 
 def add_interface(call: Call, router_id: str, body: InterfaceWish) -> dict[str, Any]:
     """Connect a router to a subnet."""
-    router = _router(call, router_id)
+    router = _router(call, router_id, "add_router_interface")
     if (body.subnet_id is None) == (body.port_id is None):
         raise BadRequest(
             "Bad router request: Either subnet_id or port_id must be specified, and not both.",
@@ -68,6 +81,8 @@ def add_interface(call: Call, router_id: str, body: InterfaceWish) -> dict[str, 
 
 def _make_port(call: Call, router: Router, subnet_id: str) -> Port:
     subnet = find(call.session, Subnet, subnet_id, visible_subnets(call.caller))
+    network = call.session.get_one(Network, subnet.network_id)
+    _require_use(call, network)
     if subnet.gateway_ip is None:
         raise BadRequest(
             "Bad router request: Subnet for router interface must have a gateway IP.",
@@ -76,43 +91,56 @@ def _make_port(call: Call, router: Router, subnet_id: str) -> Port:
     _require_apart(call, router, [subnet])
     return make_port(
         call.session,
-        call.session.get_one(Network, subnet.network_id),
+        network,
         router.project_id,
         call.now,
         fixed_ips=[FixedIp(subnet_id=subnet.id, ip_address=subnet.gateway_ip)],
+        security_groups=[],
         device_id=router.id,
         device_owner=ROUTER_INTERFACE,
     )
 
 
+def _require_use(call: Call, network: Network) -> None:
+    """Interfaces are on networks that the tenant may use; the way outside is a gateway."""
+    own = call.caller.is_admin or network.project_id == call.caller.project_id
+    if not own and not network.shared:
+        raise BadRequest(
+            f"Bad router request: network {network.id} is external; set it as the router's "
+            "gateway (external_gateway_info).",
+            kind="BadRequest",
+        )
+
+
 def _take_port(call: Call, router: Router, port_id: str) -> Port:
-    """A router takes over a tenant's port; a new one of its own gets the addresses and the MAC."""
+    """A router takes over a tenant's port; the machine learns of it through the router from now."""
     port = find(call.session, Port, port_id, visible_ports(call.caller))
-    if port.device_id:
+    if not call.caller.is_admin and port.project_id != router.project_id:
+        raise NotFound(f"Port {port_id} could not be found.", kind="PortNotFound")
+    if port.device_id or port.server_id:
         raise Conflict(
             f"Unable to complete operation on port {port.id} for network {port.network_id}. Port "
             f"already has an attached device {port.device_id}.",
             kind="PortInUse",
         )
     if not port.addresses:
-        raise BadRequest("Bad router request: Router port must have at least one fixed IP.")
+        raise BadRequest(
+            "Bad router request: Router port must have at least one fixed IP.", kind="BadRequest"
+        )
     subnets = call.session.scalars(
         select(Subnet).where(Subnet.id.in_([a.subnet_id for a in port.addresses]))
     ).all()
     _require_apart(call, router, list(subnets))
     port.device_id, port.device_owner = router.id, ROUTER_INTERFACE
     port.port_security_enabled = False
-    _become_held(call, port)
-    return port
-
-
-def _become_held(call: Call, port: Port) -> None:
-    """The machine learns of the port through its router from now on."""
+    port.allowed_address_pairs = []
     call.session.execute(delete(PortGroup).where(PortGroup.port_id == port.id))
     call.session.expire(port, ["groups"])
     port.generation = port.satisfied = 0
-    port.deadline = None
+    port.deadline = port.fault = None
+    port.touch(call.now)
     call.session.flush()
+    return port
 
 
 def _require_apart(call: Call, router: Router, subnets: list[Subnet]) -> None:
@@ -120,11 +148,7 @@ def _require_apart(call: Call, router: Router, subnets: list[Subnet]) -> None:
     connected = call.session.scalars(
         select(Subnet).where(
             Subnet.id.in_(
-                [
-                    address.subnet_id
-                    for port in ports_of_router(call.session, router.id, ROUTER_INTERFACE)
-                    for address in port.addresses
-                ]
+                [a.subnet_id for port in _interfaces(call, router) for a in port.addresses]
             )
         )
     ).all()
@@ -135,8 +159,7 @@ def _require_apart(call: Call, router: Router, subnets: list[Subnet]) -> None:
                     f"Bad router request: Router already has a port on subnet {new.id}.",
                     kind="BadRequest",
                 )
-            one, other = IPNetwork(new.cidr), IPNetwork(old.cidr)
-            if one.version == other.version and (one in other or other in one):
+            if overlap(new.cidr, old.cidr):
                 raise BadRequest(
                     f"Bad router request: Cidr {new.cidr} of subnet {new.id} overlaps with cidr "
                     f"{old.cidr} of subnet {old.id}.",
@@ -146,7 +169,7 @@ def _require_apart(call: Call, router: Router, subnets: list[Subnet]) -> None:
 
 def remove_interface(call: Call, router_id: str, body: InterfaceWish) -> dict[str, Any]:
     """Disconnect a router from a subnet, unless a floating IP needs the way."""
-    router = _router(call, router_id)
+    router = _router(call, router_id, "remove_router_interface")
     if body.subnet_id is None and body.port_id is None:
         raise BadRequest("Bad router request: Either subnet_id or port_id must be specified.")
     port = _interface(call, router, body)
@@ -161,35 +184,46 @@ def remove_interface(call: Call, router_id: str, body: InterfaceWish) -> dict[st
 
 
 def _interface(call: Call, router: Router, body: InterfaceWish) -> Port:
-    for port in ports_of_router(call.session, router.id, ROUTER_INTERFACE):
+    for port in _interfaces(call, router):
         subnets = [address.subnet_id for address in port.addresses]
-        if body.port_id in (None, port.id) and (
-            body.subnet_id is None or body.subnet_id in subnets
-        ):
+        if body.port_id in (None, port.id) and body.subnet_id in (None, *subnets):
             return port
-    named = f"subnet {body.subnet_id}" if body.subnet_id else f"port {body.port_id}"
+    if body.port_id is not None:
+        raise NotFound(
+            f"Router {router.id} does not have an interface with id {body.port_id}",
+            kind="RouterInterfaceNotFound",
+        )
     raise NotFound(
-        f"Router {router.id} has no interface on {named}.",
-        kind="RouterInterfaceNotFoundForSubnet" if body.subnet_id else "RouterInterfaceNotFound",
+        f"Router {router.id} has no interface on subnet {body.subnet_id}",
+        kind="RouterInterfaceNotFoundForSubnet",
     )
 
 
 def _require_unneeded(call: Call, router: Router, subnets: list[str]) -> None:
-    rows = call.session.scalars(
-        select(FloatingIp).where(FloatingIp.router_id == router.id, FloatingIp.removed.is_(False))
-    ).all()
-    for row in rows:
-        inner = call.session.get(Port, row.port_id)
-        if inner and any(a.subnet_id in subnets for a in inner.addresses):
-            raise Conflict(
-                f"Router interface for subnet {subnets[0]} on router {router.id} cannot be "
-                "deleted, as it is required by one or more floating IPs.",
-                kind="RouterInterfaceInUseByFloatingIP",
-            )
+    needed = (
+        select(FloatingIp.id)
+        .join(
+            Address,
+            (Address.port_id == FloatingIp.port_id)
+            & (Address.ip_address == FloatingIp.fixed_ip_address),
+        )
+        .where(
+            FloatingIp.router_id == router.id,
+            FloatingIp.removed.is_(False),
+            Address.subnet_id.in_(subnets),
+        )
+    )
+    if call.session.execute(needed.limit(1)).first() is not None:
+        raise Conflict(
+            f"Router interface for subnet {subnets[0]} on router {router.id} cannot be deleted, as "
+            "it is required by one or more floating IPs.",
+            kind="RouterInterfaceInUseByFloatingIP",
+        )
 
 
 def routes(table: Routes) -> None:
     """Add the routes of router interfaces."""
     path = "/routers/{router_id}"
-    table.add("PUT", path + "/add_router_interface", add_interface, policy="update_router")
-    table.add("PUT", path + "/remove_router_interface", remove_interface, policy="update_router")
+    add, remove = "add_router_interface", "remove_router_interface"
+    table.add("PUT", f"{path}/{add}", add_interface, policy=add)
+    table.add("PUT", f"{path}/{remove}", remove_interface, policy=remove)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
@@ -13,13 +13,25 @@ from freehold.access import Limit, Rule, hold, require_room
 from freehold.errors import BadRequest, Conflict
 from freehold.http import Call, Listing, Routes, SortKey
 from freehold.jobs import Converged
-from freehold.network.collection import boolean, chosen, listed
+from freehold.network.collection import boolean, listed, one
 from freehold.network.quota import DEFAULTS, used
+from freehold.network.request import Named, Owned, Strict
 from freehold.network.security_group_rule import SecurityGroupRule, rule_wire
-from freehold.network.standard import Standard, Wish, converge, find, own_or, owner, remove
+from freehold.network.standard import (
+    Standard,
+    converge,
+    find,
+    fresh,
+    own_or,
+    owner,
+    remove,
+)
+from freehold.network.tag import forget_tags, tags_of
 from freehold.store import Base, lock
 
 DEFAULT = "default"
+CONVERGED = frozenset({"name", "stateful"})
+"""What of a group the machine has to know, besides its rules."""
 RULES = [
     Rule("create_security_group", "rule:admin_or_member", "POST /security-groups"),
     Rule("get_security_group", "rule:admin_or_reader", "GET /security-groups"),
@@ -61,15 +73,22 @@ class SecurityGroup(Standard, Converged, Base):
     __table_args__ = (Index("ix_security_groups_unsettled", "satisfied", "generation"),)
 
 
-class GroupWish(Wish):
-    """Body of POST and PUT."""
+class GroupChange(Named):
+    """Body of PUT."""
 
     stateful: bool = True
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class GroupWish(GroupChange, Owned):
+    """Body of POST."""
+
+
+class _New(Strict):
     security_group: GroupWish
+
+
+class _Change(Strict):
+    security_group: GroupChange
 
 
 LISTING = Listing(
@@ -80,6 +99,8 @@ LISTING = Listing(
         "project_id": SecurityGroup.project_id,
         "description": SecurityGroup.description,
         "stateful": SecurityGroup.stateful,
+        "created_at": SecurityGroup.created_at,
+        "updated_at": SecurityGroup.updated_at,
     },
     parsers={"stateful": boolean},
     default_sort=(SortKey("id"),),
@@ -95,6 +116,12 @@ def wire(group: SecurityGroup) -> dict[str, Any]:
     }
 
 
+def views(call: Call, rows: Sequence[SecurityGroup]) -> list[dict[str, Any]]:
+    """Groups in their wire form."""
+    tags = tags_of(call.session, [row.id for row in rows])
+    return [wire(row) | {"tags": tags.get(row.id, [])} for row in rows]
+
+
 def make_group(
     session: Session, project_id: str, now: datetime, *, name: str, **columns: Any
 ) -> SecurityGroup:
@@ -102,12 +129,7 @@ def make_group(
     group = SecurityGroup(
         project_id=project_id,
         name=name,
-        created_at=now,
-        updated_at=now,
-        revision_number=1,
-        generation=0,
-        satisfied=0,
-        found={},
+        **fresh(now),
         rules=[
             SecurityGroupRule.of(project_id, now, direction="egress", ethertype=version)
             for version in ("IPv4", "IPv6")
@@ -163,12 +185,12 @@ def list_groups(call: Call) -> dict[str, Any]:
     _with_default(call)
     mine = own_or(call.caller, SecurityGroup.project_id)
     statement = select(SecurityGroup).where(SecurityGroup.removed.is_(False), mine)
-    return listed(call, "security_groups", LISTING, statement, wire)
+    return listed(call, "security_groups", LISTING, statement, views)
 
 
 def show_group(call: Call, group_id: str) -> dict[str, Any]:
     """One group."""
-    return {"security_group": chosen(call, wire(_mine(call, group_id)))}
+    return {"security_group": one(call, views, _mine(call, group_id))}
 
 
 def _mine(call: Call, group_id: str) -> SecurityGroup:
@@ -177,7 +199,7 @@ def _mine(call: Call, group_id: str) -> SecurityGroup:
     )
 
 
-def create_group(call: Call, body: _Body) -> dict[str, Any]:
+def create_group(call: Call, body: _New) -> dict[str, Any]:
     """Make a group."""
     wish = body.security_group
     project_id = owner(call, wish, "create_security_group")
@@ -199,33 +221,38 @@ def create_group(call: Call, body: _Body) -> dict[str, Any]:
     )
     converge(call.session, group, call.now)
     call.audit("create", "security_group", group.id)
-    return {"security_group": wire(group)}
+    return {"security_group": views(call, [group])[0]}
 
 
-def update_group(call: Call, group_id: str, body: _Body) -> dict[str, Any]:
+def update_group(call: Call, group_id: str, body: _Change) -> dict[str, Any]:
     """Rename a group or change how it filters."""
     group = _mine(call, group_id)
-    changes = body.security_group.changes()
-    if group.default_of and changes.get("name", DEFAULT) != DEFAULT:
+    call.enforce("update_security_group", {"project_id": group.project_id})
+    said = body.security_group.said("name", "description", "stateful")
+    name = said.get("name", group.name)
+    if group.default_of is not None and name != DEFAULT:
         raise Conflict(
             "Updating default security group not allowed.", kind="SecurityGroupCannotUpdateDefault"
         )
-    if changes.get("stateful", group.stateful) != group.stateful and is_used(
-        call.session, group.id
-    ):
+    if group.default_of is None and name == DEFAULT:
+        raise Conflict(
+            "Default security group already exists.", kind="SecurityGroupDefaultAlreadyExists"
+        )
+    if said.get("stateful", group.stateful) != group.stateful and is_used(call.session, group.id):
         raise Conflict(f"Security Group {group.id} in use.", kind="SecurityGroupInUse")
-    changes.pop("project_id", None)
-    for name, value in changes.items():
-        setattr(group, name, value)
-    group.touch(call.now)
-    converge(call.session, group, call.now)
+    changed = group.apply(said)
+    if changed:
+        group.touch(call.now)
+    if changed & CONVERGED:
+        converge(call.session, group, call.now)
     call.audit("update", "security_group", group.id)
-    return {"security_group": wire(group)}
+    return {"security_group": views(call, [group])[0]}
 
 
 def delete_group(call: Call, group_id: str) -> None:
     """Remove a group that no port is filtered by."""
     group = _mine(call, group_id)
+    call.enforce("delete_security_group", {"project_id": group.project_id})
     if group.default_of and not call.caller.is_admin:
         raise Conflict(
             "Insufficient rights for removing default security group.",
@@ -234,10 +261,11 @@ def delete_group(call: Call, group_id: str) -> None:
     if is_used(call.session, group.id):
         raise Conflict(f"Security Group {group.id} in use.", kind="SecurityGroupInUse")
     group.default_of = None
+    group.rules.clear()
     remote = select(SecurityGroupRule).where(SecurityGroupRule.remote_group_id == group.id)
     for rule in call.session.scalars(remote).all():
-        if rule.security_group_id != group.id:
-            drop_rule(call.session, rule, call.now)
+        drop_rule(call.session, rule, call.now)
+    forget_tags(call.session, group.id)
     remove(call.session, group, call.now)
     call.audit("delete", "security_group", group.id)
 

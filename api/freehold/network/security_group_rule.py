@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 from netaddr import AddrFormatError, IPNetwork
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from freehold.errors import BadRequest
-from freehold.network.standard import Standard, Wish
+from freehold.network.request import Address, Bulk, Described, Id, Owned, Text
+from freehold.network.standard import Standard
 from freehold.store import Base
 
 NAMED = {
@@ -77,45 +78,43 @@ class SecurityGroupRule(Standard, Base):
             **(empty | columns),
         )
 
+    @property
+    def normalized_cidr(self) -> str | None:
+        """The remote prefix without host bits."""
+        return str(IPNetwork(self.remote_ip_prefix).cidr) if self.remote_ip_prefix else None
+
     def lets_through(self) -> tuple[Any, ...]:
         """What two rules must not have in common within a group."""
+        protocol = str(NAMED.get(self.protocol or "", self.protocol))
         return (
             self.direction,
             self.ethertype,
-            self.protocol,
+            protocol,
             self.port_range_min,
             self.port_range_max,
-            self.remote_ip_prefix,
+            self.normalized_cidr,
             self.remote_group_id,
         )
 
 
-class RuleWish(Wish):
+class RuleWish(Described, Owned):
     """Body of POST."""
 
-    security_group_id: str = Field(max_length=64)
+    security_group_id: Id
     direction: Literal["ingress", "egress"]
     ethertype: Literal["IPv4", "IPv6", "ipv4", "ipv6"] = "IPv4"
-    protocol: str | int | None = None
-    port_range_min: int | None = Field(default=None, ge=0, le=65535)
-    port_range_max: int | None = Field(default=None, ge=0, le=65535)
-    remote_ip_prefix: str | None = Field(default=None, max_length=49)
-    remote_group_id: str | None = Field(default=None, max_length=64)
-    remote_address_group_id: None = None
+    protocol: Text | int | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: Address | None = None
+    remote_group_id: Id | None = None
 
 
-class RuleBody(BaseModel):
-    """One rule."""
+class NewRules(Bulk):
+    """One rule, or several, all or none."""
 
-    model_config = ConfigDict(extra="forbid")
-    security_group_rule: RuleWish
-
-
-class RulesBody(BaseModel):
-    """Several rules, all or none."""
-
-    model_config = ConfigDict(extra="forbid")
-    security_group_rules: list[RuleWish] = Field(min_length=1, max_length=100)
+    security_group_rule: RuleWish | None = None
+    security_group_rules: list[RuleWish] | None = Field(default=None, min_length=1, max_length=100)
 
 
 def rule_wire(rule: SecurityGroupRule) -> dict[str, Any]:
@@ -131,9 +130,7 @@ def rule_wire(rule: SecurityGroupRule) -> dict[str, Any]:
         "port_range_max": rule.port_range_max,
         "remote_ip_prefix": rule.remote_ip_prefix,
         "remote_group_id": rule.remote_group_id,
-        "remote_address_group_id": None,
-        "normalized_cidr": rule.remote_ip_prefix,
-        "belongs_to_default_sg": None,
+        "normalized_cidr": rule.normalized_cidr,
     }
 
 
@@ -195,30 +192,37 @@ def _protocol(said: str | int | None, ethertype: str) -> str | None:
 
 
 def _require_icmp(kind: int | None, code: int | None) -> None:
-    for value in (kind, code):
-        if value is not None and value > 255:
+    named = (("type", "port-range-min", kind), ("code", "port-range-max", code))
+    for field, attribute, value in named:
+        if value is not None and not 0 <= value <= 255:
             raise BadRequest(
-                f"Invalid value for ICMP type or code: {value} is not in 0 to 255.",
+                f"Invalid value for ICMP {field} ({attribute}) {value}. It must be 0 to 255.",
                 kind="SecurityGroupInvalidIcmpValue",
             )
     if kind is None and code is not None:
         raise BadRequest(
-            "ICMP code (port-range-max) is provided but ICMP type (port-range-min) is missing.",
+            f"ICMP code (port-range-max) {code} is provided but ICMP type (port-range-min) is "
+            "missing.",
             kind="SecurityGroupMissingIcmpType",
         )
 
 
 def _ports(protocol: str | None, low: int | None, high: int | None) -> tuple[int, int]:
+    for value in (low, high):
+        if value is not None and not 0 <= value <= 65535:
+            raise BadRequest(
+                f"Invalid value for port {value}: it must be 0 to 65535.",
+                kind="SecurityGroupInvalidPortValue",
+            )
     if protocol not in WITH_PORTS:
         raise BadRequest(
-            "Port range cannot be specified for protocol "
-            f"{protocol or 'any'}. Port range is only supported for TCP, UDP, UDPLITE, SCTP and "
-            "DCCP.",
+            f"Invalid protocol {protocol or 'any'} for port range, only supported for TCP, UDP, "
+            "UDPLITE, SCTP and DCCP.",
             kind="SecurityGroupInvalidProtocolForPort",
         )
     if low is None or high is None or low > high:
         raise BadRequest(
-            "For TCP/UDP protocols, port_range_min must be <= port_range_max.",
+            "For TCP/UDP protocols, port_range_min must be <= port_range_max",
             kind="SecurityGroupInvalidPortRange",
         )
     return low, high
@@ -230,10 +234,12 @@ def _prefix(text: str | None, ethertype: str) -> str | None:
     try:
         network = IPNetwork(text)
     except (AddrFormatError, ValueError) as error:
-        raise BadRequest(f"'{text}' is not a valid CIDR.", kind="InvalidCIDR") from error
+        raise BadRequest(
+            f"Invalid CIDR '{text}' given as IP prefix.", kind="InvalidCIDR"
+        ) from error
     if network.version != (4 if ethertype == "IPv4" else 6):
         raise BadRequest(
             f"Conflicting value ethertype {ethertype} for CIDR {text}.",
             kind="SecurityGroupRuleParameterConflict",
         )
-    return str(network.cidr)
+    return str(network)

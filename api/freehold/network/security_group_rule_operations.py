@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -9,12 +10,11 @@ from sqlalchemy import select
 from freehold.access import Limit, Rule, hold, require_room
 from freehold.errors import Conflict
 from freehold.http import Call, Listing, Routes, SortKey
-from freehold.network.collection import chosen, listed
+from freehold.network.collection import listed, number, one
 from freehold.network.quota import DEFAULTS, used
 from freehold.network.security_group import SecurityGroup, drop_rule
 from freehold.network.security_group_rule import (
-    RuleBody,
-    RulesBody,
+    NewRules,
     RuleWish,
     SecurityGroupRule,
     columns_of,
@@ -34,23 +34,25 @@ LISTING = Listing(
         for name in (
             *("id", "project_id", "security_group_id", "direction", "ethertype", "protocol"),
             *("remote_ip_prefix", "remote_group_id", "description"),
-            *("port_range_min", "port_range_max"),
+            *("port_range_min", "port_range_max", "created_at", "updated_at"),
         )
     },
-    parsers=dict.fromkeys(
-        ("port_range_min", "port_range_max"), lambda text: int(text) if text.isdigit() else -1
-    ),
+    parsers=dict.fromkeys(("port_range_min", "port_range_max"), number),
     default_sort=(SortKey("id"),),
 )
 
 
+def views(_call: Call, rows: Sequence[SecurityGroupRule]) -> list[dict[str, Any]]:
+    """Rules in their wire form."""
+    return [rule_wire(row) for row in rows]
+
+
 def list_rules(call: Call) -> dict[str, Any]:
     """Rules of the caller's groups."""
-    groups = select(SecurityGroup.id).where(
-        SecurityGroup.removed.is_(False), own_or(call.caller, SecurityGroup.project_id)
+    mine = own_or(call.caller, SecurityGroupRule.project_id)
+    return listed(
+        call, "security_group_rules", LISTING, select(SecurityGroupRule).where(mine), views
     )
-    statement = select(SecurityGroupRule).where(SecurityGroupRule.security_group_id.in_(groups))
-    return listed(call, "security_group_rules", LISTING, statement, rule_wire)
 
 
 def _mine(call: Call, rule_id: str) -> SecurityGroupRule:
@@ -64,18 +66,12 @@ def _mine(call: Call, rule_id: str) -> SecurityGroupRule:
 
 def show_rule(call: Call, rule_id: str) -> dict[str, Any]:
     """One rule."""
-    return {"security_group_rule": chosen(call, rule_wire(_mine(call, rule_id)))}
+    return {"security_group_rule": one(call, views, _mine(call, rule_id))}
 
 
-def create_rules(call: Call, body: RuleBody | RulesBody) -> dict[str, Any]:
+def create_rules(call: Call, body: NewRules) -> dict[str, Any]:
     """Let something more through."""
-    if isinstance(body, RuleBody):
-        return {"security_group_rule": rule_wire(_create(call, body.security_group_rule))}
-    return {
-        "security_group_rules": [
-            rule_wire(_create(call, wish)) for wish in body.security_group_rules
-        ]
-    }
+    return body.shown(views(call, [_create(call, wish) for wish in body.wishes()]))
 
 
 def _create(call: Call, wish: RuleWish) -> SecurityGroupRule:

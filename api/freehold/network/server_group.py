@@ -12,7 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from freehold.errors import NotFound
-from freehold.network.port import Port, set_groups
+from freehold.network.port import Port
+from freehold.network.port_make import set_groups
 from freehold.network.security_group import PortGroup, SecurityGroup, require_groups, wire
 from freehold.network.standard import converge
 
@@ -22,7 +23,7 @@ def groups_of_server(session: Session, server_id: str) -> list[dict[str, Any]]:
     theirs = (
         select(PortGroup.security_group_id)
         .join(Port, Port.id == PortGroup.port_id)
-        .where(Port.device_id == server_id, Port.removed.is_(False))
+        .where(Port.server_id == server_id, Port.removed.is_(False))
     )
     rows = session.scalars(
         select(SecurityGroup)
@@ -67,12 +68,11 @@ def leave_group(
 
 def _ports(session: Session, server_id: str) -> list[Port]:
     return list(
-        session.scalars(select(Port).where(Port.device_id == server_id, Port.removed.is_(False)))
+        session.scalars(select(Port).where(Port.server_id == server_id, Port.removed.is_(False)))
     )
 
 
 def _write(session: Session, port: Port, group_ids: set[str], now: datetime) -> None:
     set_groups(session, port, sorted(group_ids), port.port_security_enabled)
-    session.refresh(port, ["groups"])
     port.touch(now)
     converge(session, port, now)

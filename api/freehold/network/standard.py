@@ -1,35 +1,27 @@
-"""What every Networking resource has: id, project, name, description, times, revision; its wish.
+"""What every Networking resource has: id, project, name, description, times, revision, tags.
 
 The API reference calls these the standard attributes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from freehold.access import Caller
-from freehold.errors import NotFound
+from freehold.errors import BadRequest, NotFound
 from freehold.http import Call
 from freehold.jobs import Converged, want
+from freehold.network.request import Owned
 from freehold.store import new_id
 
 TARGET = ("network", "ovn")
 CONVERGE_S = 120
 """How long a logical change may take before its row shows a fault."""
-
-
-def _no_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("must not contain a NUL character")
-    return text
-
-
-Text = Annotated[str, Field(max_length=255), AfterValidator(_no_nul)]
 
 
 class Standard:
@@ -62,36 +54,35 @@ class Standard:
         self.revision_number += 1
         self.updated_at = now
 
-
-class Wish(BaseModel):
-    """What bodies have in common. ``tenant_id`` is the older name of ``project_id``."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    name: Text = ""
-    description: Text = ""
-    project_id: str | None = Field(default=None, max_length=255)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _older_names(cls, said: Any) -> Any:
-        if isinstance(said, dict) and "tenant_id" in said:
-            said = dict(said)
-            older = said.pop("tenant_id")
-            if "project_id" in cls.model_fields:
-                said.setdefault("project_id", older)
-        return said
-
-    def changes(self) -> dict[str, Any]:
-        """Only what the client set, so that null differs from absent."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
+    def apply(self, values: Mapping[str, Any]) -> set[str]:
+        """Set columns; returns the names of those that really changed."""
+        changed = {name for name, value in values.items() if getattr(self, name) != value}
+        for name in changed:
+            setattr(self, name, values[name])
+        return changed
 
 
-def owner(call: Call, wish: Wish, rule: str) -> str:
+def fresh(now: datetime) -> dict[str, Any]:
+    """Columns of a row that no machine has heard of; ``converge`` makes the first generation."""
+    return {
+        "id": new_id(),
+        "created_at": now,
+        "updated_at": now,
+        "revision_number": 1,
+        "generation": 0,
+        "satisfied": 0,
+        "removed": False,
+        "found": {},
+        "fault": None,
+        "deadline": None,
+    }
+
+
+def owner(call: Call, wish: Owned, rule: str) -> str:
     """The project that a new thing belongs to; another than one's own only by policy."""
     project_id = wish.project_id or call.caller.project_id
     if project_id is None:
-        raise NotFound("The token has no project; name one with project_id.")
+        raise BadRequest("The token has no project; name one with project_id.")
     call.enforce(rule, {"project_id": project_id})
     return project_id
 
@@ -119,7 +110,8 @@ def find(
         statement = statement.where(kind.removed.is_(False))
     if visible is not None:
         statement = statement.where(visible)
-    row: Row | None = session.scalars(statement).first()
+    # A NUL character is refused by PostgreSQL and is in no id.
+    row: Row | None = None if "\0" in row_id else session.scalars(statement).first()
     if row is None:
         said = kind.__name__
         raise NotFound(f"{said} {row_id} could not be found.", kind=f"{said}NotFound")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from netaddr import AddrFormatError, IPAddress, IPNetwork, IPRange, IPSet
-from pydantic import BaseModel, ConfigDict, Field
+from netaddr import IPNetwork
+from pydantic import Field
 from sqlalchemy import ColumnElement, ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -14,21 +15,44 @@ from freehold.errors import BadRequest, Conflict
 from freehold.http import Call, Listing, Routes, SortKey
 from freehold.jobs import Converged
 from freehold.network.address import Address, new_mac
-from freehold.network.collection import boolean, chosen, listed
+from freehold.network.collection import boolean, listed, number, one
 from freehold.network.network import Network
 from freehold.network.network import visible as visible_networks
 from freehold.network.quota import DEFAULTS, used
-from freehold.network.standard import Standard, Wish, converge, find, own_or, owner, remove
+from freehold.network.request import Address as AddressText
+from freehold.network.request import Bulk, Id, Named, Owned, Strict
+from freehold.network.standard import (
+    Standard,
+    converge,
+    find,
+    fresh,
+    own_or,
+    owner,
+    remove,
+)
+from freehold.network.subnet_range import (
+    MAX_HOST_ROUTES,
+    gateway_of,
+    nameservers_of,
+    overlap,
+    parse_cidr,
+    pools_of,
+    require_gateway_outside,
+    routes_of,
+    usual_gateway,
+    usual_pools,
+)
+from freehold.network.tag import forget_tags, tags_of
 from freehold.store import Base, lock
 
-MAX_DNS_NAMESERVERS = 5
-MAX_HOST_ROUTES = 20
 RULES = [
     Rule("create_subnet", "rule:admin_or_member", "POST /subnets"),
     Rule("get_subnet", "rule:logged_in", "GET /subnets"),
     Rule("update_subnet", "rule:admin_or_member", "PUT /subnets/{id}"),
     Rule("delete_subnet", "rule:admin_or_member", "DELETE /subnets/{id}"),
 ]
+CONVERGED = frozenset({"gateway_ip", "enable_dhcp", "dns_nameservers", "host_routes"})
+"""What of a subnet the machine has to know, of that which can change."""
 
 
 class Subnet(Standard, Converged, Base):
@@ -54,79 +78,62 @@ class Subnet(Standard, Converged, Base):
     __table_args__ = (Index("ix_subnets_unsettled", "satisfied", "generation"),)
 
 
-class Pool(BaseModel):
+class Pool(Strict):
     """A range of addresses."""
 
-    model_config = ConfigDict(extra="forbid")
-    start: str = Field(max_length=45)
-    end: str = Field(max_length=45)
+    start: AddressText
+    end: AddressText
 
 
-class HostRoute(BaseModel):
-    """A route that DHCP tells guests."""
+class HostRoute(Strict):
+    """A route, such as DHCP tells guests."""
 
-    model_config = ConfigDict(extra="forbid")
-    destination: str = Field(max_length=49)
-    nexthop: str = Field(max_length=45)
+    destination: AddressText
+    nexthop: AddressText
 
 
-class SubnetChange(Wish):
+class SubnetChange(Named):
     """Body of PUT, and what POST has in common with it."""
 
-    gateway_ip: str | None = Field(default=None, max_length=45)
+    gateway_ip: AddressText | None = None
     enable_dhcp: bool = True
-    dns_nameservers: list[str] = []
-    host_routes: list[HostRoute] = []
-    allocation_pools: list[Pool] = []
+    dns_nameservers: list[AddressText] | None = Field(default=None, max_length=100)
+    host_routes: list[HostRoute] | None = Field(default=None, max_length=MAX_HOST_ROUTES)
+    allocation_pools: list[Pool] | None = Field(default=None, max_length=100)
 
 
-class SubnetWish(SubnetChange):
+class SubnetWish(SubnetChange, Owned):
     """Body of POST. Address modes of IPv6 and subnet pools are not supported by this cloud yet."""
 
-    network_id: str = Field(max_length=64)
-    cidr: str = Field(max_length=49)
+    network_id: Id
+    cidr: AddressText
     ip_version: Literal[4, 6]
     ipv6_ra_mode: None = None
     ipv6_address_mode: None = None
     subnetpool_id: None = None
     use_default_subnetpool: Literal[False] = False
     prefixlen: None = None
-    segment_id: None = None
-    service_types: list[str] = Field(default=[], max_length=0)
 
 
-class _One(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    subnet: SubnetWish
+class _New(Bulk):
+    subnet: SubnetWish | None = None
+    subnets: list[SubnetWish] | None = Field(default=None, min_length=1, max_length=100)
 
 
-class _Many(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    subnets: list[SubnetWish] = Field(min_length=1, max_length=100)
-
-
-class _Change(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Change(Strict):
     subnet: SubnetChange
 
 
 LISTING = Listing(
     id=Subnet.id,
     columns={
-        "id": Subnet.id,
-        "name": Subnet.name,
-        "project_id": Subnet.project_id,
-        "network_id": Subnet.network_id,
-        "cidr": Subnet.cidr,
-        "ip_version": Subnet.ip_version,
-        "gateway_ip": Subnet.gateway_ip,
-        "enable_dhcp": Subnet.enable_dhcp,
-        "description": Subnet.description,
+        name: getattr(Subnet, name)
+        for name in (
+            *("id", "name", "project_id", "description", "created_at", "updated_at"),
+            *("network_id", "cidr", "ip_version", "gateway_ip", "enable_dhcp"),
+        )
     },
-    parsers={
-        "enable_dhcp": boolean,
-        "ip_version": lambda text: int(text) if text.isdigit() else -1,
-    },
+    parsers={"enable_dhcp": boolean, "ip_version": number},
     default_sort=(SortKey("id"),),
 )
 
@@ -137,8 +144,13 @@ def visible(caller: Caller) -> ColumnElement[bool]:
     return own_or(caller, Subnet.project_id, Subnet.network_id.in_(networks))
 
 
-def wire(subnet: Subnet) -> dict[str, Any]:
-    """One subnet in its wire form."""
+def views(call: Call, rows: Sequence[Subnet]) -> list[dict[str, Any]]:
+    """Subnets in their wire form."""
+    tags = tags_of(call.session, [row.id for row in rows])
+    return [_wire(row) | {"tags": tags.get(row.id, [])} for row in rows]
+
+
+def _wire(subnet: Subnet) -> dict[str, Any]:
     return subnet.standard_wire() | {
         "network_id": subnet.network_id,
         "ip_version": subnet.ip_version,
@@ -151,61 +163,54 @@ def wire(subnet: Subnet) -> dict[str, Any]:
         "ipv6_ra_mode": None,
         "ipv6_address_mode": None,
         "subnetpool_id": None,
-        "segment_id": None,
-        "service_types": [],
     }
 
 
 def list_subnets(call: Call) -> dict[str, Any]:
     """Subnets that the caller may see."""
     statement = select(Subnet).where(Subnet.removed.is_(False), visible(call.caller))
-    return listed(call, "subnets", LISTING, statement, wire)
+    return listed(call, "subnets", LISTING, statement, views)
 
 
 def show_subnet(call: Call, subnet_id: str) -> dict[str, Any]:
     """One subnet."""
     row = find(call.session, Subnet, subnet_id, visible(call.caller))
-    return {"subnet": chosen(call, wire(row))}
+    return {"subnet": one(call, views, row)}
 
 
-def create_subnets(call: Call, body: _One | _Many) -> dict[str, Any]:
+def create_subnets(call: Call, body: _New) -> dict[str, Any]:
     """Make one subnet, or several at once or none."""
-    wishes = [body.subnet] if isinstance(body, _One) else body.subnets
-    shown = [wire(_create(call, wish)) for wish in wishes]
-    return {"subnet": shown[0]} if isinstance(body, _One) else {"subnets": shown}
+    return body.shown(views(call, [_create(call, wish) for wish in body.wishes()]))
 
 
 def _create(call: Call, wish: SubnetWish) -> Subnet:
     network = find(call.session, Network, wish.network_id, visible_networks(call.caller))
     call.enforce("create_subnet", {"project_id": network.project_id})
     project_id = owner(call, wish, "create_subnet")
+    cidr = parse_cidr(wish.cidr, wish.ip_version)
+    gateway = _gateway(wish, cidr)
+    columns = {
+        "gateway_ip": gateway,
+        "pools": _pools(wish.allocation_pools, cidr, gateway),
+        "dns_nameservers": nameservers_of(wish.dns_nameservers or []),
+        "host_routes": _routes(wish.host_routes, wish.ip_version),
+    }
     hold(call.session, project_id, "network")
     room = [Limit("subnet", used(call.session, Subnet, project_id))]
     require_room(call.session, project_id, "network", DEFAULTS, room)
-    cidr = parse_cidr(wish.cidr, wish.ip_version)
     lock(call.session, "subnets", network.id)
     _require_no_overlap(call.session, network.id, cidr)
-    gateway = _gateway(wish, cidr)
-    pools = _pools(wish.allocation_pools, cidr, gateway)
     subnet = Subnet(
+        **fresh(call.now),
         project_id=project_id,
         name=wish.name,
         description=wish.description,
-        created_at=call.now,
-        updated_at=call.now,
-        revision_number=0,
         network_id=network.id,
         ip_version=wish.ip_version,
         cidr=str(cidr),
-        gateway_ip=gateway,
         enable_dhcp=wish.enable_dhcp,
-        dns_nameservers=nameservers(wish.dns_nameservers),
-        host_routes=routes_of(wish.host_routes, wish.ip_version),
-        pools=pools,
         dhcp_server_mac=new_mac(),
-        generation=0,
-        satisfied=0,
-        found={},
+        **columns,
     )
     call.session.add(subnet)
     call.session.flush()
@@ -215,26 +220,6 @@ def _create(call: Call, wish: SubnetWish) -> Subnet:
     return subnet
 
 
-def parse_cidr(text: str, version: int) -> IPNetwork:
-    """The network a subnet covers.
-
-    Raises:
-        BadRequest: Not a network of this version, or one that no host fits into.
-    """
-    try:
-        cidr = IPNetwork(text)
-    except (AddrFormatError, ValueError) as error:
-        raise BadRequest(f"'{text}' is not a valid IP subnet.", kind="InvalidInput") from error
-    if "/" not in text or cidr.version != version:
-        raise BadRequest(
-            f"Invalid input for operation: '{text}' is not an IPv{version} CIDR.",
-            kind="InvalidInput",
-        )
-    if cidr.prefixlen == 0 or cidr.ip.is_multicast() or cidr.ip.is_loopback():
-        raise BadRequest(f"Invalid input for operation: '{text}' cannot be a subnet.")
-    return cidr.cidr
-
-
 def _require_no_overlap(session: Session, network_id: str, cidr: IPNetwork) -> None:
     others = session.execute(
         select(Subnet.id, Subnet.cidr).where(
@@ -242,190 +227,93 @@ def _require_no_overlap(session: Session, network_id: str, cidr: IPNetwork) -> N
         )
     ).all()
     for other_id, other in others:
-        if cidr.version == IPNetwork(other).version and cidr in _joined(IPNetwork(other), cidr):
+        if overlap(cidr, other):
             raise BadRequest(
                 f"Invalid input for operation: Requested subnet with cidr: {cidr} for network: "
-                f"{network_id} overlaps with another subnet: {other_id}."
+                f"{network_id} overlaps with another subnet: {other_id} ({other})."
             )
-
-
-def _joined(one: IPNetwork, other: IPNetwork) -> list[IPNetwork]:
-    """``[other]`` when the two share addresses, else nothing."""
-    return [other] if one in other or other in one else []
 
 
 def _gateway(wish: SubnetWish, cidr: IPNetwork) -> str | None:
     """The gateway: none when null was said, the first address when nothing was."""
-    if "gateway_ip" in wish.model_fields_set:
-        return None if wish.gateway_ip is None else gateway_of(wish.gateway_ip, cidr)
-    if cidr.size <= 1:
-        return None
-    return str(
-        IPAddress(cidr.first if cidr.prefixlen in (31, 127) else cidr.first + 1, cidr.version)
-    )
+    if "gateway_ip" not in wish.model_fields_set:
+        return usual_gateway(cidr)
+    return None if wish.gateway_ip is None else gateway_of(wish.gateway_ip, cidr)
 
 
-def gateway_of(text: str, cidr: IPNetwork) -> str:
-    """A gateway address that a host of the subnet can have.
-
-    Raises:
-        BadRequest: It is no address, or not one inside the subnet.
-    """
-    address = parse_address(text)
-    if address not in cidr or not _is_host(address, cidr):
-        raise BadRequest(
-            f"Invalid input for operation: Gateway is not valid on subnet: {text} is not in {cidr}."
-        )
-    return str(address)
-
-
-def _is_host(address: IPAddress, cidr: IPNetwork) -> bool:
-    if cidr.version == 6 or cidr.prefixlen >= 31:
-        return True
-    return int(address) not in (cidr.first, cidr.last)
-
-
-def parse_address(text: str) -> IPAddress:
-    """An IP address.
-
-    Raises:
-        BadRequest: It is none.
-    """
-    try:
-        return IPAddress(text, flags=0)
-    except (AddrFormatError, ValueError, TypeError) as error:
-        raise BadRequest(f"'{text[:64]}' is not a valid IP address.") from error
-
-
-def _pools(wished: list[Pool], cidr: IPNetwork, gateway: str | None) -> list[dict[str, str]]:
-    """The pools asked for, or everything but the gateway and what no host can have."""
+def _pools(
+    wished: Sequence[Pool] | None, cidr: IPNetwork, gateway: str | None
+) -> list[dict[str, str]]:
     if not wished:
-        first, last = cidr.first, cidr.last
-        if cidr.version == 4 and cidr.prefixlen < 31:
-            first, last = first + 1, last - 1
-        elif cidr.version == 6 and cidr.prefixlen < 127:
-            first += 1
-        free = IPSet(IPRange(IPAddress(first, cidr.version), IPAddress(last, cidr.version)))
-        if gateway is not None and IPAddress(gateway) in cidr:
-            free.remove(IPAddress(gateway))
-        return [{"start": str(found[0]), "end": str(found[-1])} for found in free.iter_ipranges()]
-    seen = IPSet()
-    for pool in wished:
-        start, end = parse_address(pool.start), parse_address(pool.end)
-        said = f"{pool.start}-{pool.end}"
-        if start.version != cidr.version or end.version != cidr.version or start > end:
-            raise BadRequest(
-                f"The allocation pool {said} is not valid.", kind="InvalidAllocationPool"
-            )
-        if (
-            start not in cidr
-            or end not in cidr
-            or not (_is_host(start, cidr) and _is_host(end, cidr))
-        ):
-            raise BadRequest(
-                f"The allocation pool {said} spans beyond the subnet cidr {cidr}.",
-                kind="OutOfBoundsAllocationPool",
-            )
-        part = IPSet(IPRange(start, end))
-        if seen & part:
-            raise Conflict(
-                f"Found overlapping allocation pools for subnet {cidr}.",
-                kind="OverlappingAllocationPools",
-            )
-        if gateway is not None and IPAddress(gateway) in part:
-            raise Conflict(
-                f"Gateway ip {gateway} conflicts with allocation pool {said}.",
-                kind="GatewayConflictWithAllocationPools",
-            )
-        seen |= part
-    return [{"start": pool.start, "end": pool.end} for pool in wished]
+        return usual_pools(cidr, gateway)
+    return pools_of([(pool.start, pool.end) for pool in wished], cidr, gateway)
 
 
-def nameservers(wished: list[str]) -> list[str]:
-    """DNS servers, each once, few enough for a DHCP answer."""
-    if len(wished) > MAX_DNS_NAMESERVERS:
-        raise BadRequest(f"A subnet has at most {MAX_DNS_NAMESERVERS} DNS servers.")
-    parsed = [str(parse_address(text)) for text in wished]
-    if len(set(parsed)) != len(parsed):
-        raise BadRequest("Invalid input for dns_nameservers: a DNS server is named twice.")
-    return parsed
-
-
-def routes_of(wished: list[HostRoute], version: int) -> list[dict[str, str]]:
-    """Routes in their stored form, of the subnet's own version."""
-    if len(wished) > MAX_HOST_ROUTES:
-        raise BadRequest(f"A subnet has at most {MAX_HOST_ROUTES} host routes.")
-    checked = []
-    for route in wished:
-        destination, nexthop = parse_route(route.destination), parse_address(route.nexthop)
-        if destination.version != version or nexthop.version != version:
-            raise BadRequest(f"The route to {route.destination} is not of IPv{version}.")
-        checked.append({"destination": str(destination), "nexthop": str(nexthop)})
-    return checked
-
-
-def parse_route(text: str) -> IPNetwork:
-    """A route's destination; unlike a subnet it may be everywhere."""
-    try:
-        return IPNetwork(text).cidr
-    except (AddrFormatError, ValueError) as error:
-        raise BadRequest(f"'{text[:64]}' is not a valid destination.") from error
+def _routes(wished: Sequence[HostRoute] | None, version: int) -> list[dict[str, str]]:
+    return routes_of([(route.destination, route.nexthop) for route in wished or []], version)
 
 
 def update_subnet(call: Call, subnet_id: str, body: _Change) -> dict[str, Any]:
     """Change a subnet; its range stays."""
     subnet = find(call.session, Subnet, subnet_id, visible(call.caller))
     call.enforce("update_subnet", {"project_id": subnet.project_id})
-    wish, said = body.subnet, body.subnet.model_fields_set
-    cidr = IPNetwork(subnet.cidr)
-    for name in said & {"name", "description", "enable_dhcp"}:
-        setattr(subnet, name, getattr(wish, name))
-    if "gateway_ip" in said:
-        _change_gateway(call.session, subnet, wish.gateway_ip, cidr)
-    if "allocation_pools" in said and wish.allocation_pools:
-        subnet.pools = _pools(wish.allocation_pools, cidr, subnet.gateway_ip)
-    if "dns_nameservers" in said:
-        subnet.dns_nameservers = nameservers(wish.dns_nameservers)
-    if "host_routes" in said:
-        subnet.host_routes = routes_of(wish.host_routes, subnet.ip_version)
-    subnet.touch(call.now)
-    converge(call.session, subnet, call.now)
+    changed = subnet.apply(_changes(call.session, subnet, body.subnet))
+    if changed:
+        subnet.touch(call.now)
+    if changed & CONVERGED:
+        converge(call.session, subnet, call.now)
+    if "gateway_ip" in changed:
+        _tell_routers(call, subnet)
     call.audit("update", "subnet", subnet.id)
-    return {"subnet": wire(subnet)}
+    return {"subnet": views(call, [subnet])[0]}
 
 
-def _change_gateway(session: Session, subnet: Subnet, text: str | None, cidr: IPNetwork) -> None:
-    """Another gateway, unless a router has the old one or the new one is handed out."""
-    wanted = None if text is None else gateway_of(text, cidr)
-    if wanted == subnet.gateway_ip:
-        return
-    if subnet.gateway_ip is not None and _is_taken(session, subnet.id, subnet.gateway_ip):
+def _changes(session: Session, subnet: Subnet, wish: SubnetChange) -> dict[str, Any]:
+    """The columns that a PUT wants, checked; nothing is changed here."""
+    cidr = IPNetwork(subnet.cidr)
+    said = wish.said("name", "description", "enable_dhcp", "gateway_ip")
+    if said.get("gateway_ip") is not None:
+        said["gateway_ip"] = gateway_of(said["gateway_ip"], cidr)
+    gateway = said.get("gateway_ip", subnet.gateway_ip)
+    if gateway != subnet.gateway_ip and _is_taken(session, subnet.id, subnet.gateway_ip):
         raise Conflict(
             f"Current gateway ip {subnet.gateway_ip} already in use by a port. Unable to update.",
             kind="GatewayIpInUse",
         )
-    if wanted is not None:
-        for pool in subnet.pools:
-            if IPAddress(wanted) in IPRange(pool["start"], pool["end"]):
-                raise Conflict(
-                    f"Gateway ip {wanted} conflicts with allocation pool "
-                    f"{pool['start']}-{pool['end']}.",
-                    kind="GatewayConflictWithAllocationPools",
-                )
-    subnet.gateway_ip = wanted
+    if wish.allocation_pools:
+        said["pools"] = _pools(wish.allocation_pools, cidr, gateway)
+    elif gateway != subnet.gateway_ip:
+        require_gateway_outside(gateway, subnet.pools)
+    if "dns_nameservers" in wish.model_fields_set:
+        said["dns_nameservers"] = nameservers_of(wish.dns_nameservers or [])
+    if "host_routes" in wish.model_fields_set:
+        said["host_routes"] = _routes(wish.host_routes, subnet.ip_version)
+    return said
 
 
-def _is_taken(session: Session, subnet_id: str, address: str) -> bool:
+def _is_taken(session: Session, subnet_id: str, address: str | None) -> bool:
     statement = select(Address.port_id).where(
         Address.subnet_id == subnet_id, Address.ip_address == address
     )
     return session.execute(statement.limit(1)).first() is not None
 
 
+def _tell_routers(call: Call, subnet: Subnet) -> None:
+    """The gateway of an external subnet is the next hop of every router that goes out there."""
+    from freehold.network.router import Router
+
+    routers = select(Router).where(
+        Router.external_network_id == subnet.network_id, Router.removed.is_(False)
+    )
+    for router in call.session.scalars(routers):
+        converge(call.session, router, call.now)
+
+
 def delete_subnet(call: Call, subnet_id: str) -> None:
     """Remove a subnet; refused while a port has an address of it."""
     subnet = find(call.session, Subnet, subnet_id, visible(call.caller))
     call.enforce("delete_subnet", {"project_id": subnet.project_id})
+    lock(call.session, "addresses", subnet_id)
     taken = select(Address.port_id).where(Address.subnet_id == subnet_id).limit(1)
     if call.session.execute(taken).first() is not None:
         raise Conflict(
@@ -433,6 +321,7 @@ def delete_subnet(call: Call, subnet_id: str) -> None:
             "allocation from this subnet.",
             kind="SubnetInUse",
         )
+    forget_tags(call.session, subnet_id)
     remove(call.session, subnet, call.now)
     call.audit("delete", "subnet", subnet.id)
 
