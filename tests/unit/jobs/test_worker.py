@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from freehold.jobs import Converged, Fault, Result, Scope, Target, TargetKind, settle, want
 from freehold.jobs.job import Job, JobEvent, Seal
@@ -20,7 +20,13 @@ from tests.support.machines import PaperMachines
 from tests.support.service import Service
 
 
-class Lamp(Converged, Base):
+class Tables(DeclarativeBase):
+    """Tables of these tests, apart from the product's, whose migrations are compared elsewhere."""
+
+    type_annotation_map = Base.type_annotation_map
+
+
+class Lamp(Converged, Tables):
     """A resource that exists only in these tests: lit on a host."""
 
     __tablename__ = "test_lamps"
@@ -84,6 +90,12 @@ def expire(session: Session, now: datetime) -> None:
 
 
 KIND = TargetKind("network", "network.yml", lamps, lit, dark, expire, limit=lambda _name: None)
+
+
+@pytest.fixture
+def service(service: Service) -> Service:
+    Tables.metadata.create_all(service.store.engine)
+    return service
 
 
 @pytest.fixture
