@@ -27,7 +27,7 @@ setup: .venv/.ready  ## Packages and Python environment that everything else nee
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 	@echo "Installing the Python environment"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@$(BIN)/python -m pip install --quiet --quiet --editable '.[test]'
 	@touch $@
 
 cloud: setup  ## A working cloud on this computer: machines, deployment, first server (as root)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "185d8507f085"
+revision = "2550b1d79257"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -197,10 +197,20 @@ def upgrade() -> None:
         batch_op.create_index("ix_key_pairs_owner", ["user_id", "name"], unique=True)
 
     op.create_table(
+        "network_tags",
+        sa.Column("resource_id", sa.String(), nullable=False),
+        sa.Column("tag", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("resource_id", "tag", name=op.f("pk_network_tags")),
+    )
+    with op.batch_alter_table("network_tags", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_network_tags_tag"), ["tag"], unique=False)
+
+    op.create_table(
         "networks",
         sa.Column("admin_state_up", sa.Boolean(), nullable=False),
         sa.Column("shared", sa.Boolean(), nullable=False),
         sa.Column("external", sa.Boolean(), nullable=False),
+        sa.Column("is_default", sa.Boolean(), nullable=False),
         sa.Column("port_security_enabled", sa.Boolean(), nullable=False),
         sa.Column("mtu", sa.Integer(), nullable=False),
         sa.Column("network_type", sa.String(), nullable=False),
@@ -458,6 +468,7 @@ def upgrade() -> None:
         sa.Column("port_security_enabled", sa.Boolean(), nullable=False),
         sa.Column("allowed_address_pairs", sa.JSON(), nullable=False),
         sa.Column("host", sa.String(), nullable=True),
+        sa.Column("server_id", sa.String(), nullable=True),
         sa.Column("made_for_server", sa.Boolean(), nullable=False),
         sa.Column("bound", sa.Boolean(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
@@ -484,6 +495,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_ports_device_id"), ["device_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_ports_network_id"), ["network_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_ports_project_id"), ["project_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_ports_server_id"), ["server_id"], unique=False)
         batch_op.create_index("ix_ports_unsettled", ["satisfied", "generation"], unique=False)
 
     op.create_table(
@@ -684,7 +696,7 @@ def upgrade() -> None:
         sa.Column("port_id", sa.String(), nullable=False),
         sa.Column("subnet_id", sa.String(), nullable=False),
         sa.Column("ip_address", sa.String(), nullable=False),
-        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
         sa.Column("place", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["port_id"], ["ports.id"], name=op.f("fk_addresses_port_id"), ondelete="CASCADE"
@@ -695,6 +707,9 @@ def upgrade() -> None:
         ),
         sa.UniqueConstraint("subnet_id", "number", name=op.f("uq_addresses_subnet_id_number")),
     )
+    with op.batch_alter_table("addresses", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_addresses_ip_address"), ["ip_address"], unique=False)
+
     op.create_table(
         "application_credentials",
         sa.Column("id", sa.String(), nullable=False),
@@ -943,6 +958,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_application_credentials_project_id"))
 
     op.drop_table("application_credentials")
+    with op.batch_alter_table("addresses", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_addresses_ip_address"))
+
     op.drop_table("addresses")
     with op.batch_alter_table("users", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_users_default_project_id"))
@@ -986,6 +1004,7 @@ def downgrade() -> None:
     op.drop_table("projects")
     with op.batch_alter_table("ports", schema=None) as batch_op:
         batch_op.drop_index("ix_ports_unsettled")
+        batch_op.drop_index(batch_op.f("ix_ports_server_id"))
         batch_op.drop_index(batch_op.f("ix_ports_project_id"))
         batch_op.drop_index(batch_op.f("ix_ports_network_id"))
         batch_op.drop_index(batch_op.f("ix_ports_device_id"))
@@ -1045,6 +1064,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_networks_deadline"))
 
     op.drop_table("networks")
+    with op.batch_alter_table("network_tags", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_network_tags_tag"))
+
+    op.drop_table("network_tags")
     with op.batch_alter_table("key_pairs", schema=None) as batch_op:
         batch_op.drop_index("ix_key_pairs_owner")
 
