@@ -106,7 +106,7 @@ def _choose(session: Session, subnet: Subnet, first: int) -> int:
     for pool in subnet.pools:
         low = int(IPAddress(pool["start"])) - first
         high = min(int(IPAddress(pool["end"])) - first, LAST_NUMBER)
-        if (number := _free(session, subnet.id, low, high)) is not None:
+        if low <= high and (number := _free(session, subnet.id, low, high)) is not None:
             return number
     raise Conflict(
         f"No more IP addresses available on network {subnet.network_id}: the allocation pools of "
