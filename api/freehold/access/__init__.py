@@ -8,7 +8,15 @@ issues tokens through this room; every other service only reads callers.
 from freehold.access.access import Access
 from freehold.access.caller import Caller, Scope
 from freehold.access.policy import Rule
-from freehold.access.quota import Limit, QuotaLimit, hold, limits_of, require_room
+from freehold.access.quota import (
+    Limit,
+    QuotaLimit,
+    forget_limits,
+    hold,
+    limits_of,
+    require_room,
+    set_limits,
+)
 from freehold.access.tokens import Tokens
 
 __all__ = [
@@ -19,7 +27,9 @@ __all__ = [
     "Rule",
     "Scope",
     "Tokens",
+    "forget_limits",
     "hold",
     "limits_of",
     "require_room",
+    "set_limits",
 ]

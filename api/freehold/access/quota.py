@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from freehold.errors import QuotaExceeded
@@ -49,6 +50,26 @@ def limits_of(
     )
     set_for_project = {row.resource: row.maximum for row in rows}
     return {name: set_for_project.get(name, default) for name, default in defaults.items()}
+
+
+def set_limits(session: Session, project_id: str, service: str, wished: Mapping[str, int]) -> None:
+    """Set a project's limits; those that are not named stay."""
+    for resource, maximum in wished.items():
+        row = session.get(QuotaLimit, (project_id, service, resource))
+        if row is None:
+            row = QuotaLimit(project_id=project_id, service=service, resource=resource)
+            session.add(row)
+        row.maximum = maximum
+    session.flush()
+
+
+def forget_limits(session: Session, project_id: str, service: str) -> bool:
+    """Go back to the defaults; returns whether any limit had been set."""
+    gone = session.execute(
+        delete(QuotaLimit).where(QuotaLimit.project_id == project_id, QuotaLimit.service == service)
+    )
+    assert isinstance(gone, CursorResult)
+    return gone.rowcount > 0
 
 
 def hold(session: Session, project_id: str, service: str) -> None:

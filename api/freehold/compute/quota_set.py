@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import delete
 
-from freehold.access import QuotaLimit, Rule, limits_of
+from freehold.access import Rule, forget_limits, limits_of, set_limits
 from freehold.compute.capacity import used_by_project
 from freehold.compute.quota import QUOTA_DEFAULTS, SERVICE
 from freehold.errors import BadRequest
@@ -98,13 +97,7 @@ def update_quota_set(call: Call, project_id: str, body: _Body) -> dict[str, Any]
                     f"Quota limit {limit} for {name} must be greater than or equal to already used "
                     f"and reserved {in_use[name]}."
                 )
-    for resource, maximum in wish.items():
-        row = call.session.get(QuotaLimit, (project_id, SERVICE, resource))
-        if row is None:
-            row = QuotaLimit(project_id=project_id, service=SERVICE, resource=resource)
-            call.session.add(row)
-        row.maximum = maximum
-    call.session.flush()
+    set_limits(call.session, project_id, SERVICE, wish)
     call.audit("update", "quota_set", project_id)
     limits = limits_of(call.session, project_id, SERVICE, QUOTA_DEFAULTS)
     return {"quota_set": _shown(call, limits)}
@@ -112,9 +105,7 @@ def update_quota_set(call: Call, project_id: str, body: _Body) -> dict[str, Any]
 
 def delete_quota_set(call: Call, project_id: str) -> Reply:
     """Go back to the defaults."""
-    call.session.execute(
-        delete(QuotaLimit).where(QuotaLimit.project_id == project_id, QuotaLimit.service == SERVICE)
-    )
+    forget_limits(call.session, project_id, SERVICE)
     call.audit("delete", "quota_set", project_id)
     return Reply(None, 202)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from freehold.access import QuotaLimit, Rule, hold, limits_of
+from freehold.access import QuotaLimit, Rule, forget_limits, hold, limits_of, set_limits
 from freehold.access.quota import UNLIMITED
 from freehold.errors import NotFound, QuotaExceeded
 from freehold.http import Call, Routes
@@ -122,13 +122,7 @@ def update_quota(call: Call, project_id: str, body: _Body) -> dict[str, Any]:
     wished = body.quota.model_dump(exclude_none=True, exclude={"force", "check_limit"})
     if body.quota.check_limit:
         _require_above_use(call, project_id, wished)
-    for resource, maximum in wished.items():
-        row = call.session.get(QuotaLimit, (project_id, SERVICE, resource))
-        if row is None:
-            row = QuotaLimit(project_id=project_id, service=SERVICE, resource=resource)
-            call.session.add(row)
-        row.maximum = maximum
-    call.session.flush()
+    set_limits(call.session, project_id, SERVICE, wished)
     call.audit("update", "quota", project_id)
     return _limits(call, project_id)
 
@@ -147,12 +141,10 @@ def _require_above_use(call: Call, project_id: str, wished: dict[str, int]) -> N
 
 def delete_quota(call: Call, project_id: str) -> None:
     """Go back to the defaults."""
-    mine = (QuotaLimit.project_id == project_id, QuotaLimit.service == SERVICE)
-    if call.session.execute(select(QuotaLimit.resource).where(*mine)).first() is None:
+    if not forget_limits(call.session, project_id, SERVICE):
         raise NotFound(
             f"Quota for tenant {project_id} could not be found.", kind="TenantQuotaNotFound"
         )
-    call.session.execute(delete(QuotaLimit).where(*mine))
     call.audit("delete", "quota", project_id)
 
 
