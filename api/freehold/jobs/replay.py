@@ -55,12 +55,12 @@ class Replay:
 
     def run(self, job: Job, *, apply: bool) -> int:
         """Run it in the foreground; returns ansible-playbook's exit status."""
-        folder = self._config.run_dir / f"replay-{new_id()}"
-        folder.mkdir(mode=0o700, parents=True)
-        token = f"replay:{folder.name}"
+        token = f"replay:{new_id()}"
         if apply:
             self._lease(job, token)
+        folder = self._config.run_dir / token.replace(":", "-")
         try:
+            folder.mkdir(mode=0o700, parents=True)
             self._write(job, folder)
             command = self._command(job, folder, apply=apply)
             print("+", shlex.join(command), flush=True)
