@@ -66,7 +66,7 @@ def usual_gateway(cidr: IPNetwork) -> str | None:
     """The first address that a host can have; None where that would be the only one."""
     if cidr.size <= 1:
         return None
-    offset = 0 if cidr.prefixlen in (31, 127) else 1
+    offset = 0 if cidr.size == 2 else 1
     return str(IPAddress(cidr.first + offset, cidr.version))
 
 
