@@ -12,6 +12,7 @@ from freehold.network import (
     extension,
     floating_ip_operations,
     network,
+    not_here,
     port,
     port_operations,
     quota,
@@ -53,6 +54,7 @@ _FILES = (
     security_group_rule_operations,
     quota,
     extension,
+    not_here,
 )
 for _file in _FILES:
     if hasattr(_file, "routes"):

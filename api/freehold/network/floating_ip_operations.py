@@ -41,6 +41,8 @@ RULES = [
 class FloatingIpChange(Described):
     """Body of PUT, and what POST has in common with it."""
 
+    ABSENT = frozenset({"distributed", "dns_domain", "dns_name", "qos_policy_id"})
+
     port_id: Id | None = None
     fixed_ip_address: AddressText | None = None
 

@@ -89,6 +89,12 @@ class Network(Standard, Converged, Base):
 class NetworkChange(Named):
     """Body of PUT, and what POST has in common with it."""
 
+    ABSENT = frozenset(
+        {
+            *("availability_zone_hints", "dns_domain", "qos_policy_id", "qinq", "vlan_qinq"),
+            *("vlan_transparent", "pvlan", "segments"),
+        }
+    )
     admin_state_up: bool = True
     shared: bool = False
     external: bool = Field(default=False, alias="router:external")

@@ -39,6 +39,12 @@ class AddressPair(Strict):
 class PortChange(Named):
     """Body of PUT, and what POST has in common with it."""
 
+    ABSENT = frozenset(
+        {
+            *("device_profile", "dns_domain", "dns_name", "extra_dhcp_opts", "hints", "trusted"),
+            *("numa_affinity_policy", "propagate_uplink_status", "qos_policy_id", "tags"),
+        }
+    )
     admin_state_up: bool = True
     device_id: Text = ""
     device_owner: Text = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -20,9 +20,23 @@ Address = Annotated[str, Field(max_length=64), AfterValidator(_no_nul)]
 
 
 class Strict(BaseModel):
-    """Unknown attributes are refused, as neutron does."""
+    """Unknown attributes are refused, as neutron does.
 
+    Attributes:
+        ABSENT: What only extensions set that this cloud does not have. Clients say such attributes
+            without being asked to; empty they want nothing and are let through, else refused.
+    """
+
+    ABSENT: ClassVar[frozenset[str]] = frozenset()
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, said: Any) -> Any:
+        if not isinstance(said, dict) or cls.ABSENT.isdisjoint(said):
+            return said
+        empty: tuple[Any, ...] = (None, "", False, [], {})
+        return {n: v for n, v in said.items() if n not in cls.ABSENT or v not in empty}
 
 
 class Described(Strict):

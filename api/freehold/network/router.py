@@ -70,6 +70,7 @@ class Router(Standard, Converged, Base):
 class GatewayWish(Strict):
     """``external_gateway_info``; an empty one means none."""
 
+    ABSENT = frozenset({"qos_policy_id"})
     network_id: Id | None = None
     enable_snat: bool | None = None
     external_fixed_ips: list[FixedIp] | None = Field(default=None, max_length=10)
@@ -78,6 +79,12 @@ class GatewayWish(Strict):
 class RouterChange(Named):
     """Body of PUT."""
 
+    ABSENT = frozenset(
+        {
+            *("availability_zone_hints", "distributed", "enable_default_route_bfd", "ha"),
+            *("enable_default_route_ecmp", "enable_ndp_proxy", "flavor_id", "service_type_id"),
+        }
+    )
     admin_state_up: bool = True
     external_gateway_info: GatewayWish | None = None
     routes: list[HostRoute] | None = Field(default=None, max_length=MAX_ROUTES)

@@ -100,6 +100,8 @@ class SecurityGroupRule(Standard, Base):
 class RuleWish(Described, Owned):
     """Body of POST."""
 
+    ABSENT = frozenset({"remote_address_group_id"})
+
     security_group_id: Id
     direction: Literal["ingress", "egress"]
     ethertype: Literal["IPv4", "IPv6", "ipv4", "ipv6"] = "IPv4"

@@ -95,6 +95,7 @@ class HostRoute(Strict):
 class SubnetChange(Named):
     """Body of PUT, and what POST has in common with it."""
 
+    ABSENT = frozenset({"dns_publish_fixed_ip", "segment_id", "service_types"})
     gateway_ip: AddressText | None = None
     enable_dhcp: bool = True
     dns_nameservers: list[AddressText] | None = Field(default=None, max_length=100)
