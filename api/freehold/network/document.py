@@ -14,7 +14,6 @@ from netaddr import IPNetwork
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from freehold.hosts import all_hosts
 from freehold.jobs import Scope
 from freehold.network.floating_ip import FloatingIp
 from freehold.network.network import Network
@@ -25,7 +24,7 @@ from freehold.network.port import (
     fixed_ips,
     ports_of_routers,
 )
-from freehold.network.router import Router
+from freehold.network.router import Router, gateway_hosts
 from freehold.network.security_group import SecurityGroup
 from freehold.network.security_group_rule import SecurityGroupRule
 from freehold.network.subnet import Subnet
@@ -163,7 +162,7 @@ def _routers(session: Session, rows: Sequence[Router]) -> dict[str, dict[str, An
         row.id: row for row in session.scalars(select(Subnet).where(Subnet.id.in_(subnet_ids)))
     }
     mtu = _mtu(session, {port.network_id for found in ports.values() for port in found})
-    hosts = [host.name for host in all_hosts(session) if host.enabled]
+    hosts = gateway_hosts(session)
     return {row.id: _router(row, ports.get(row.id, []), subnets, mtu, hosts) for row in rows}
 
 

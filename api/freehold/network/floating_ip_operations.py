@@ -14,7 +14,7 @@ from freehold.http import Call, Listing, Routes, SortKey
 from freehold.network.address import Address
 from freehold.network.collection import listed, one
 from freehold.network.floating_ip import FloatingIp
-from freehold.network.network import Network
+from freehold.network.network import Network, lock_networks
 from freehold.network.network import visible as visible_networks
 from freehold.network.port import FLOATING_IP, NOBODY, ROUTER_INTERFACE, Port
 from freehold.network.port import visible as visible_ports
@@ -24,9 +24,10 @@ from freehold.network.quota import DEFAULTS, used
 from freehold.network.request import Address as AddressText
 from freehold.network.request import Described, Id, Owned, Strict
 from freehold.network.router import Router
-from freehold.network.standard import converge, find, fresh, own_or, owner, remove
+from freehold.network.standard import converge, find, fresh, own_or, owner, remove, want_network
 from freehold.network.subnet_range import parse_address
 from freehold.network.tag import forget_tags, tags_of
+from freehold.store import lock
 
 _NO_PORT = "fixed_ip_address cannot be specified without a port_id"
 RULES = [
@@ -145,6 +146,7 @@ def create_floating_ip(call: Call, body: _New) -> dict[str, Any]:
     hold(call.session, project_id, "network")
     room = [Limit("floatingip", used(call.session, FloatingIp, project_id))]
     require_room(call.session, project_id, "network", DEFAULTS, room)
+    lock_networks(call.session, [wish.floating_network_id])
     network = find(call.session, Network, wish.floating_network_id, visible_networks(call.caller))
     if not network.external:
         raise BadRequest(
@@ -167,9 +169,12 @@ def create_floating_ip(call: Call, body: _New) -> dict[str, Any]:
     call.session.add(row)
     if wish.port_id is not None:
         associate(call, row, wish.port_id, wish.fixed_ip_address)
+        want_network(call.session, call.now)
     elif wish.fixed_ip_address is not None:
         raise BadRequest(_NO_PORT)
-    converge(call.session, row, call.now)
+    else:
+        # It leads nowhere yet: there is nothing for a machine to do.
+        row.satisfied, row.deadline = row.generation, None
     call.audit("create", "floatingip", row.id)
     return {"floatingip": views(call, [row])[0]}
 
@@ -205,6 +210,7 @@ def associate(call: Call, row: FloatingIp, port_id: str, fixed_ip: str | None) -
             kind="BadRequest",
         )
     address = _inner_address(port, fixed_ip)
+    lock(call.session, "floating ips of", port_id)
     _require_free(call.session, row, port_id, address)
     router = _router_between(call.session, address.subnet_id, row.floating_network_id)
     if router is None:

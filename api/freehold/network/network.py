@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -24,6 +24,7 @@ from freehold.network.standard import (
     own_or,
     owner,
     remove,
+    want_network,
 )
 from freehold.network.tag import forget_tags, tags_of
 from freehold.store import Base, lock
@@ -235,7 +236,7 @@ def _create(call: Call, wish: NetworkWish) -> Network:
     )
     call.session.add(network)
     call.session.flush()
-    converge(call.session, network, call.now)
+    want_network(call.session, call.now)
     call.audit("create", "network", network.id)
     return network
 
@@ -346,6 +347,7 @@ def _require_unshared(session: Session, network: Network) -> None:
 
 def delete_network(call: Call, network_id: str) -> None:
     """Remove a network with its subnets; refused while ports are on it."""
+    lock_networks(call.session, [network_id])
     network = find(call.session, Network, network_id, visible(call.caller))
     call.enforce("delete_network", {"project_id": network.project_id})
     if in_use(call.session, network_id):
@@ -358,6 +360,16 @@ def delete_network(call: Call, network_id: str) -> None:
         forget_tags(call.session, row.id)
         remove(call.session, row, call.now)
     call.audit("delete", "network", network.id)
+
+
+def lock_networks(session: Session, network_ids: Iterable[str]) -> None:
+    """Keep networks from being removed or cut up anew until the transaction ends.
+
+    Taken after the project's quota and before addresses, in the order of ids; what is decided on
+    is read afterwards.
+    """
+    for network_id in sorted(set(network_ids)):
+        lock(session, "network", network_id)
 
 
 def in_use(session: Session, network_id: str) -> bool:

@@ -12,10 +12,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from freehold.access import Caller
+from freehold.access import Caller, hold
 from freehold.errors import BadRequest, Conflict, Forbidden
 from freehold.network.floating_ip import FloatingIp
-from freehold.network.network import Network, tenant_networks, usable
+from freehold.network.network import Network, lock_networks, tenant_networks, usable
 from freehold.network.port import HELD, Port
 from freehold.network.port import visible as visible_ports
 from freehold.network.port_make import drop_port, make_port
@@ -111,8 +111,10 @@ def plug(
         Conflict: Several networks to choose from, a port in use, an address taken, no address left.
         QuotaExceeded: No room for more ports.
     """
+    hold(session, project_id, "network")
     if wishes is None:
         wishes = _only_network(session, project_id)
+    lock_networks(session, [wish.network_id for wish in wishes if wish.network_id])
     groups = (
         None
         if security_groups is None

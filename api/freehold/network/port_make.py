@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from freehold.access import Limit, hold, require_room
+from freehold.access import Limit, require_room
 from freehold.errors import BadRequest, Conflict, NotFound
 from freehold.network.address import Address, allocate, new_mac
 from freehold.network.floating_ip import disassociate
@@ -22,11 +22,12 @@ from freehold.network.network import Network
 from freehold.network.port import HELD, Port
 from freehold.network.port_request import FixedIp
 from freehold.network.quota import DEFAULTS, used
-from freehold.network.security_group import PortGroup, SecurityGroup, default_group
-from freehold.network.standard import converge, fresh, remove
+from freehold.network.security_group import PortGroup, SecurityGroup, default_group_id
+from freehold.network.standard import fresh, remove, want_network
 from freehold.network.subnet import Subnet
 from freehold.network.subnet_range import parse_address
 from freehold.network.tag import forget_tags
+from freehold.store import lock
 
 
 def make_port(
@@ -42,7 +43,7 @@ def make_port(
     port_security_enabled: bool | None = None,
     **columns: Any,
 ) -> Port:
-    """A new port with its addresses and groups.
+    """A new port with its addresses and groups. The caller holds the quota and the network.
 
     Args:
         fixed_ips: None chooses one address per IP version that the network has; an empty list
@@ -58,14 +59,14 @@ def make_port(
     """
     held = columns.get("device_owner") in HELD
     if not held:
-        hold(session, project_id, "network")
         room = [Limit("port", used(session, Port, project_id))]
         require_room(session, project_id, "network", DEFAULTS, room)
     if port_security_enabled is None:
         port_security_enabled = network.port_security_enabled
     secure = port_security_enabled and not held
+    born = fresh(now) | ({"generation": 0, "deadline": None} if held else {})
     port = Port(
-        **fresh(now),
+        **born,
         project_id=project_id,
         network_id=network.id,
         mac_address=free_mac(session, network.id, mac_address),
@@ -81,17 +82,19 @@ def make_port(
         wished = [(wish, None) for wish in fixed_ips]
         replace_addresses(session, port, network.subnets, wished)
     if security_groups is None:
-        group_ids = [default_group(session, project_id, now).id] if secure else []
+        group_ids = [default_group_id(session, project_id, now)] if secure else []
     else:
         group_ids = known_groups(session, project_id, security_groups)
     set_groups(session, port, group_ids, secure, new=True)
     if not held:
-        converge(session, port, now)
+        want_network(session, now)
     return port
 
 
 def free_mac(session: Session, network_id: str, wished: str | None) -> str:
     """The MAC asked for if nobody on the network has it, else a random one that nobody has."""
+    if wished:
+        lock(session, "mac", network_id)
     while True:
         mac = wished or new_mac()
         taken = select(Port.id).where(Port.network_id == network_id, Port.mac_address == mac)

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from freehold.access import Rule
+from freehold.access import Rule, hold
 from freehold.errors import BadRequest, Conflict
 from freehold.http import Call, Routes
 from freehold.network.address import Address
 from freehold.network.floating_ip import disassociate
-from freehold.network.network import Network
+from freehold.network.network import Network, lock_networks
 from freehold.network.network import visible as visible_networks
 from freehold.network.port import (
     HELD,
@@ -83,12 +83,17 @@ CONVERGED = frozenset(
 
 def create_ports(call: Call, body: NewPorts) -> dict[str, Any]:
     """Make one port, or several at once or none."""
-    return body.shown(views(call, [_create(call, wish) for wish in body.wishes()]))
+    wishes: list[PortWish] = body.wishes()
+    projects = [owner(call, wish, "create_port") for wish in wishes]
+    for project_id in sorted(set(projects)):
+        hold(call.session, project_id, "network")
+    lock_networks(call.session, [wish.network_id for wish in wishes])
+    made = [_create(call, *pair) for pair in zip(wishes, projects, strict=True)]
+    return body.shown(views(call, made))
 
 
-def _create(call: Call, wish: PortWish) -> Port:
+def _create(call: Call, wish: PortWish, project_id: str) -> Port:
     network = find(call.session, Network, wish.network_id, visible_networks(call.caller))
-    project_id = owner(call, wish, "create_port")
     if not network.shared:
         call.enforce("create_port", {"project_id": network.project_id})
     parts = {

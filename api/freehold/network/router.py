@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
 from sqlalchemy import ColumnElement, Index, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from freehold.access import Caller, Limit, Rule, hold, require_room
 from freehold.errors import Conflict
+from freehold.hosts import all_hosts
 from freehold.http import Call, Listing, Routes, SortKey
 from freehold.jobs import Converged
 from freehold.network.collection import boolean, listed, one
@@ -32,11 +34,12 @@ from freehold.network.standard import (
     own_or,
     owner,
     remove,
+    want_network,
 )
 from freehold.network.subnet import HostRoute
 from freehold.network.subnet_range import routes_of
 from freehold.network.tag import forget_tags, tags_of
-from freehold.store import Base
+from freehold.store import Base, lock
 
 MAX_ROUTES = 30
 CONVERGED = frozenset({"name", "admin_state_up", "extra_routes", "enable_snat", "gateway"})
@@ -55,6 +58,7 @@ class Router(Standard, Converged, Base):
     Attributes:
         external_network_id: Where its gateway is; None without.
         extra_routes: ``[{"destination", "nexthop"}]``.
+        gateway_hosts: ``hosts_mark`` of the hosts that its gateway was last told of.
     """
 
     __tablename__ = "routers"
@@ -63,6 +67,7 @@ class Router(Standard, Converged, Base):
     external_network_id: Mapped[str | None] = mapped_column(index=True)
     enable_snat: Mapped[bool] = mapped_column(default=True)
     extra_routes: Mapped[list[Any]] = mapped_column(default=list)
+    gateway_hosts: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (Index("ix_routers_unsettled", "satisfied", "generation"),)
 
@@ -114,6 +119,16 @@ LISTING = Listing(
     parsers={"admin_state_up": boolean},
     default_sort=(SortKey("id"),),
 )
+
+
+def gateway_hosts(session: Session) -> list[str]:
+    """The hosts that packets may leave from: all that are enabled, by name."""
+    return [host.name for host in all_hosts(session) if host.enabled]
+
+
+def hosts_mark(session: Session) -> str:
+    """A short text that is another one when those hosts are others."""
+    return hashlib.sha256(" ".join(gateway_hosts(session)).encode()).hexdigest()[:16]
 
 
 def mine(caller: Caller) -> ColumnElement[bool]:
@@ -183,7 +198,7 @@ def create_router(call: Call, body: _New) -> dict[str, Any]:
     call.session.add(router)
     call.session.flush()
     change_gateway(call, router, wish.external_gateway_info, "create")
-    converge(call.session, router, call.now)
+    want_network(call.session, call.now)
     call.audit("create", "router", router.id)
     return {"router": views(call, [router])[0]}
 
@@ -217,6 +232,7 @@ def delete_router(call: Call, router_id: str) -> None:
     """Remove a router that has no interfaces."""
     from freehold.network.router_gateway import clear_gateway
 
+    lock(call.session, "router", router_id)
     router = find(call.session, Router, router_id, mine(call.caller))
     call.enforce("delete_router", {"project_id": router.project_id})
     ports = ports_of_routers(call.session, [router.id]).get(router.id, [])

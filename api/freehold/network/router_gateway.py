@@ -11,12 +11,12 @@ from freehold.access import Rule
 from freehold.errors import BadRequest, Conflict
 from freehold.http import Call
 from freehold.network.floating_ip import FloatingIp
-from freehold.network.network import Network
+from freehold.network.network import Network, lock_networks
 from freehold.network.network import visible as visible_networks
 from freehold.network.port import NOBODY, ROUTER_GATEWAY, Port, ports_of_routers
 from freehold.network.port_make import drop_port, make_port
 from freehold.network.port_request import FixedIp
-from freehold.network.router import GatewayWish, Router
+from freehold.network.router import GatewayWish, Router, hosts_mark
 from freehold.network.standard import find
 from freehold.network.subnet_range import parse_address
 
@@ -47,6 +47,7 @@ def change_gateway(call: Call, router: Router, wish: GatewayWish | None, verb: s
     if wish.network_id is None:
         raise BadRequest("Invalid input for external_gateway_info. It needs a network_id.")
     _enforce(call, router, wish, verb)
+    lock_networks(call.session, [wish.network_id])
     network = find(call.session, Network, wish.network_id, visible_networks(call.caller))
     if not network.external:
         raise BadRequest(
@@ -112,6 +113,7 @@ def _make(call: Call, router: Router, network: Network, fixed_ips: list[FixedIp]
         device_owner=ROUTER_GATEWAY,
     )
     router.external_network_id = network.id
+    router.gateway_hosts = hosts_mark(call.session)
 
 
 def clear_gateway(session: Session, router: Router, now: datetime) -> set[str]:

@@ -11,7 +11,7 @@ from freehold.errors import BadRequest, Conflict, NotFound
 from freehold.http import Call, Routes
 from freehold.network.address import Address
 from freehold.network.floating_ip import FloatingIp
-from freehold.network.network import Network
+from freehold.network.network import Network, lock_networks
 from freehold.network.port import ROUTER_INTERFACE, Port, ports_of_routers
 from freehold.network.port import visible as visible_ports
 from freehold.network.port_make import drop_port, make_port
@@ -23,6 +23,7 @@ from freehold.network.standard import converge, find
 from freehold.network.subnet import Subnet
 from freehold.network.subnet import visible as visible_subnets
 from freehold.network.subnet_range import overlap
+from freehold.store import lock
 
 RULES = [
     Rule("add_router_interface", "rule:admin_or_member", "PUT …/add_router_interface"),
@@ -38,6 +39,7 @@ class InterfaceWish(Strict):
 
 
 def _router(call: Call, router_id: str, rule: str) -> Router:
+    lock(call.session, "router", router_id)
     router = find(call.session, Router, router_id, mine(call.caller))
     call.enforce(rule, {"project_id": router.project_id})
     return router
@@ -80,7 +82,9 @@ def add_interface(call: Call, router_id: str, body: InterfaceWish) -> dict[str, 
 
 
 def _make_port(call: Call, router: Router, subnet_id: str) -> Port:
-    subnet = find(call.session, Subnet, subnet_id, visible_subnets(call.caller))
+    seen = visible_subnets(call.caller)
+    lock_networks(call.session, [find(call.session, Subnet, subnet_id, seen).network_id])
+    subnet = find(call.session, Subnet, subnet_id, seen)
     network = call.session.get_one(Network, subnet.network_id)
     _require_use(call, network)
     if subnet.gateway_ip is None:

@@ -25,6 +25,7 @@ from freehold.network.standard import (
     own_or,
     owner,
     remove,
+    want_network,
 )
 from freehold.network.tag import forget_tags, tags_of
 from freehold.store import Base, lock
@@ -141,13 +142,13 @@ def make_group(
     return group
 
 
-def default_group(session: Session, project_id: str, now: datetime) -> SecurityGroup:
+def default_group_id(session: Session, project_id: str, now: datetime) -> str:
     """The project's default group, made on first use: its members may talk to each other."""
-    statement = select(SecurityGroup).where(SecurityGroup.default_of == project_id)
-    if (found := session.scalars(statement).first()) is not None:
+    statement = select(SecurityGroup.id).where(SecurityGroup.default_of == project_id)
+    if (found := session.scalar(statement)) is not None:
         return found
     lock(session, "default security group", project_id)
-    if (found := session.scalars(statement).first()) is not None:
+    if (found := session.scalar(statement)) is not None:
         return found
     group = make_group(
         session,
@@ -164,9 +165,9 @@ def default_group(session: Session, project_id: str, now: datetime) -> SecurityG
         )
         for version in ("IPv4", "IPv6")
     ]
-    converge(session, group, now)
     session.flush()
-    return group
+    want_network(session, now)
+    return group.id
 
 
 def _with_default(call: Call) -> None:
@@ -177,7 +178,7 @@ def _with_default(call: Call) -> None:
         return
     call.session.rollback()
     with call.store.write() as session:
-        default_group(session, project_id, call.now)
+        default_group_id(session, project_id, call.now)
 
 
 def list_groups(call: Call) -> dict[str, Any]:
@@ -203,7 +204,7 @@ def create_group(call: Call, body: _New) -> dict[str, Any]:
     """Make a group."""
     wish = body.security_group
     project_id = owner(call, wish, "create_security_group")
-    default_group(call.session, project_id, call.now)
+    default_group_id(call.session, project_id, call.now)
     if wish.name == DEFAULT:
         raise Conflict(
             "Default security group already exists.", kind="SecurityGroupDefaultAlreadyExists"
@@ -219,7 +220,7 @@ def create_group(call: Call, body: _New) -> dict[str, Any]:
         description=wish.description,
         stateful=wish.stateful,
     )
-    converge(call.session, group, call.now)
+    want_network(call.session, call.now)
     call.audit("create", "security_group", group.id)
     return {"security_group": views(call, [group])[0]}
 

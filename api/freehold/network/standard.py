@@ -6,7 +6,7 @@ The API reference calls these the standard attributes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, or_, select
@@ -20,6 +20,7 @@ from freehold.network.request import Owned
 from freehold.store import new_id
 
 TARGET = ("network", "ovn")
+_WANTED = "freehold_network_wanted"
 CONVERGE_S = 120
 """How long a logical change may take before its row shows a fault."""
 
@@ -63,18 +64,18 @@ class Standard:
 
 
 def fresh(now: datetime) -> dict[str, Any]:
-    """Columns of a row that no machine has heard of; ``converge`` makes the first generation."""
+    """Columns of a new row, in its first generation; ``want_network`` lets the machine make it."""
     return {
         "id": new_id(),
         "created_at": now,
         "updated_at": now,
         "revision_number": 1,
-        "generation": 0,
+        "generation": 1,
         "satisfied": 0,
         "removed": False,
         "found": {},
         "fault": None,
-        "deadline": None,
+        "deadline": now + timedelta(seconds=CONVERGE_S),
     }
 
 
@@ -118,10 +119,17 @@ def find(
     return row
 
 
+def want_network(session: Session, now: datetime) -> None:
+    """Mark the logical network due, once a transaction."""
+    if not session.info.get(_WANTED):
+        session.info[_WANTED] = True
+        want(session, *TARGET, now)
+
+
 def converge(session: Session, row: Converged, now: datetime) -> None:
-    """Let the logical network follow a row that was made or changed."""
+    """Let the logical network follow a row that was changed."""
     row.ask(now, CONVERGE_S)
-    want(session, *TARGET, now)
+    want_network(session, now)
 
 
 def remove(session: Session, row: Converged, now: datetime) -> None:

@@ -16,7 +16,7 @@ from freehold.http import Call, Listing, Routes, SortKey
 from freehold.jobs import Converged
 from freehold.network.address import Address, new_mac
 from freehold.network.collection import boolean, listed, number, one
-from freehold.network.network import Network
+from freehold.network.network import Network, lock_networks
 from freehold.network.network import visible as visible_networks
 from freehold.network.quota import DEFAULTS, used
 from freehold.network.request import Address as AddressText
@@ -29,6 +29,7 @@ from freehold.network.standard import (
     own_or,
     owner,
     remove,
+    want_network,
 )
 from freehold.network.subnet_range import (
     MAX_HOST_ROUTES,
@@ -185,9 +186,11 @@ def create_subnets(call: Call, body: _New) -> dict[str, Any]:
 
 
 def _create(call: Call, wish: SubnetWish) -> Subnet:
+    project_id = owner(call, wish, "create_subnet")
+    hold(call.session, project_id, "network")
+    lock_networks(call.session, [wish.network_id])
     network = find(call.session, Network, wish.network_id, visible_networks(call.caller))
     call.enforce("create_subnet", {"project_id": network.project_id})
-    project_id = owner(call, wish, "create_subnet")
     cidr = parse_cidr(wish.cidr, wish.ip_version)
     gateway = _gateway(wish, cidr)
     columns = {
@@ -196,10 +199,8 @@ def _create(call: Call, wish: SubnetWish) -> Subnet:
         "dns_nameservers": nameservers_of(wish.dns_nameservers or []),
         "host_routes": _routes(wish.host_routes, wish.ip_version),
     }
-    hold(call.session, project_id, "network")
     room = [Limit("subnet", used(call.session, Subnet, project_id))]
     require_room(call.session, project_id, "network", DEFAULTS, room)
-    lock(call.session, "subnets", network.id)
     _require_no_overlap(call.session, network.id, cidr)
     subnet = Subnet(
         **fresh(call.now),
@@ -216,7 +217,7 @@ def _create(call: Call, wish: SubnetWish) -> Subnet:
     call.session.add(subnet)
     call.session.flush()
     call.session.expire(network, ["subnets"])
-    converge(call.session, subnet, call.now)
+    want_network(call.session, call.now)
     call.audit("create", "subnet", subnet.id)
     return subnet
 

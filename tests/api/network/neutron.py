@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from starlette.testclient import TestClient
@@ -97,12 +98,18 @@ def neutron(service: Service, caller: Caller | None = None) -> Neutron:
     return Neutron(service.client(who), who)
 
 
+_vlans = count(100)
+
+
 def outside(service: Service, cidr: str = "203.0.113.0/24") -> tuple[str, str]:
-    """An external network of the operator's with a subnet; their ids."""
+    """An external network of the operator's with a subnet; their ids. Each has a VLAN of its own,
+    as a physical network carries one flat network only.
+    """
     return neutron(service, admin()).network(
         cidr,
         name="outside",
         router__external=True,
-        provider__network_type="flat",
+        provider__network_type="vlan",
         provider__physical_network="physnet1",
+        provider__segmentation_id=next(_vlans),
     )
