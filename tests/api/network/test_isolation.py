@@ -123,7 +123,7 @@ def _with(value: Any, ids: dict[str, str]) -> Any:
 def test_another_tenants_things_cannot_be_used(service: Service) -> None:
     theirs = _everything(service, neutron(service))
     mine = neutron(service)
-    network, subnet = mine.network("10.9.0.0/24")
+    network, _ = mine.network("10.9.0.0/24")
     own = {
         "network": network,
         "router": mine.create("router")["id"],
