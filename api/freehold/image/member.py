@@ -34,17 +34,17 @@ MAX_MEMBERS = 128
 
 
 class NewMember(BaseModel):
-    """Body of ``POST …/members``."""
+    """Body of ``POST …/members``; as in glance, what else is in it does not matter."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
     member: Text
 
 
 class MemberStatus(BaseModel):
-    """Body of ``PUT …/members/{member_id}``."""
+    """Body of ``PUT …/members/{member_id}``; clients repeat the member's id in it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
     status: Literal["pending", "accepted", "rejected"]
 
