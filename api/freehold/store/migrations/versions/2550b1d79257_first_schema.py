@@ -281,6 +281,7 @@ def upgrade() -> None:
         sa.Column("external_network_id", sa.String(), nullable=True),
         sa.Column("enable_snat", sa.Boolean(), nullable=False),
         sa.Column("extra_routes", sa.JSON(), nullable=False),
+        sa.Column("gateway_hosts", sa.String(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("project_id", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
