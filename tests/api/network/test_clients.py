@@ -133,19 +133,19 @@ def test_the_openstack_command_builds_a_network_with_a_way_outside(url: str) -> 
 
 
 def test_the_openstack_command_changes_and_clears_a_network(url: str) -> None:
-    changed, port, red, gone = _openstack(
+    _, _, changed, _, port, _, red, gone = _openstack(
         url,
-        "network create n2",
+        "network create n2 -f json",
         "network set --name n2b --no-share --no-qos-policy n2",
         "network set --tag red n2b",
-        "subnet create --network n2b --subnet-range 10.2.0.0/24 s2",
+        "subnet create --network n2b --subnet-range 10.2.0.0/24 s2 -f json",
         "subnet set --no-allocation-pool --allocation-pool start=10.2.0.9,end=10.2.0.9 s2",
         "subnet set --gateway 10.2.0.2 --no-dns-nameservers --dns-nameserver 1.1.1.1 s2",
         "subnet show s2 -f json",
-        "port create --network n2b --disable-port-security --no-security-group p2",
+        "port create --network n2b --disable-port-security --no-security-group p2 -f json",
         "port set --no-fixed-ip --fixed-ip subnet=s2 p2",
         "port show p2 -f json",
-        "router create r2",
+        "router create r2 -f json",
         "router set --external-gateway outside r2",
         "router unset --external-gateway r2",
         "network list --any-tags red,green -f json",
