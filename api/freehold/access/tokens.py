@@ -127,7 +127,7 @@ class Tokens:
         is over.
         """
         ends, _, mac = value.partition(".")
-        if not ends.isdigit() or int(ends[:12]) < now.timestamp():
+        if not (value.isascii() and ends.isdigit()) or int(ends[:12]) < now.timestamp():
             raise NotAuthenticated(_REFUSED)
         if not hmac.compare_digest(mac, self._mac(path, int(ends))):
             raise NotAuthenticated(_REFUSED)
