@@ -30,7 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Lab]:
-    """The cloud of `make cloud`; it stays until test_cloud_down takes it down."""
+    """The cloud of `make cloud`, from nothing; it stays until test_cloud_down takes it down."""
+    run("make", "cloud-down", timeout=300)
     told = run("make", "cloud", timeout=1400)
     print(told.stdout[-3000:])
     return Lab.of_inventory()

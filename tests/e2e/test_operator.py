@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from tests.support.lab import Lab, run
+from tests.support.lab import Lab, run, until
 
 
 def recap(text: str) -> dict[str, int]:
@@ -61,6 +61,27 @@ def test_a_saved_document_runs_by_hand(cloud: Lab) -> None:
         assert result["target"] == {"kind": "host", "name": "hv1"}
     finally:
         cloud.shell("control", f"rm -rf {folder}")
+
+
+def test_a_service_that_is_killed_in_the_middle_finishes_what_was_asked(cloud: Lab) -> None:
+    made = cloud.show(
+        *("server", "create", "survivor", "--image", "tiny", "--flavor", "tiny"),
+        *("--network", "private"),
+    )
+    until("a job runs", lambda: "leased" in cloud.freehold("target list"), 30)
+    cloud.shell("control", "systemctl kill --kill-who=main --signal=KILL freehold")
+
+    def active() -> bool:
+        shown = run(
+            *(".venv/bin/openstack", "server", "show", made["id"], "-f", "value", "-c", "status"),
+            env={"OS_CLOUD": "demo"},
+            check=False,
+        )
+        assert shown.stdout.strip() != "ERROR"
+        return shown.stdout.strip() == "ACTIVE"
+
+    until("the server is ACTIVE", active, 90)
+    cloud.openstack("server", "delete", "--wait", made["id"])
 
 
 def test_run_folders_and_logs_hold_no_secret(cloud: Lab) -> None:
