@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field
 from sqlalchemy import ColumnElement, Index, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
@@ -14,8 +13,13 @@ from freehold.errors import BadRequest, Conflict
 from freehold.http import Call, Listing, Routes, SortKey
 from freehold.jobs import Converged
 from freehold.network.collection import boolean, listed, number, one
+from freehold.network.network_request import (
+    ChangedNetwork,
+    NetworkChange,
+    NetworkWish,
+    NewNetworks,
+)
 from freehold.network.quota import DEFAULTS, used
-from freehold.network.request import Bulk, Named, Owned, Strict
 from freehold.network.standard import (
     Standard,
     converge,
@@ -85,46 +89,6 @@ class Network(Standard, Converged, Base):
     )
 
     __table_args__ = (Index("ix_networks_unsettled", "satisfied", "generation"),)
-
-
-class NetworkChange(Named):
-    """Body of PUT, and what POST has in common with it."""
-
-    ABSENT = frozenset(
-        {
-            *("availability_zone_hints", "dns_domain", "qos_policy_id", "qinq", "vlan_qinq"),
-            *("vlan_transparent", "pvlan", "segments"),
-        }
-    )
-    admin_state_up: bool = True
-    shared: bool = False
-    external: bool = Field(default=False, alias="router:external")
-    is_default: bool = False
-    port_security_enabled: bool = True
-
-
-class NetworkWish(NetworkChange, Owned):
-    """Body of POST."""
-
-    mtu: int | None = Field(default=None, ge=68, le=9000)
-    network_type: Literal["vxlan", "flat", "vlan"] | None = Field(
-        default=None, alias="provider:network_type"
-    )
-    physical_network: str | None = Field(
-        default=None, alias="provider:physical_network", pattern=r"^[A-Za-z0-9_.-]{1,64}$"
-    )
-    segmentation_id: int | None = Field(
-        default=None, alias="provider:segmentation_id", ge=1, le=4094
-    )
-
-
-class _New(Bulk):
-    network: NetworkWish | None = None
-    networks: list[NetworkWish] | None = Field(default=None, min_length=1, max_length=100)
-
-
-class _Change(Strict):
-    network: NetworkChange
 
 
 LISTING = Listing(
@@ -210,7 +174,7 @@ def show_network(call: Call, network_id: str) -> dict[str, Any]:
     return {"network": one(call, views, row)}
 
 
-def create_networks(call: Call, body: _New) -> dict[str, Any]:
+def create_networks(call: Call, body: NewNetworks) -> dict[str, Any]:
     """Make one network, or several at once or none."""
     return body.shown(views(call, [_create(call, wish) for wish in body.wishes()]))
 
@@ -294,7 +258,7 @@ def _require_free_segment(session: Session, network_type: str, wish: NetworkWish
         )
 
 
-def update_network(call: Call, network_id: str, body: _Change) -> dict[str, Any]:
+def update_network(call: Call, network_id: str, body: ChangedNetwork) -> dict[str, Any]:
     """Change a network."""
     network = find(call.session, Network, network_id, visible(call.caller))
     call.enforce("update_network", {"project_id": network.project_id})

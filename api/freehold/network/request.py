@@ -28,7 +28,7 @@ class Strict(BaseModel):
     """
 
     ABSENT: ClassVar[frozenset[str]] = frozenset()
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
     @classmethod

@@ -37,7 +37,6 @@ from freehold.network.standard import (
     want_network,
 )
 from freehold.network.subnet import HostRoute
-from freehold.network.subnet_range import routes_of
 from freehold.network.tag import forget_tags, tags_of
 from freehold.store import Base, lock
 
@@ -180,6 +179,7 @@ def show_router(call: Call, router_id: str) -> dict[str, Any]:
 def create_router(call: Call, body: _New) -> dict[str, Any]:
     """Make a router."""
     from freehold.network.router_gateway import change_gateway
+    from freehold.network.router_route import checked_routes
 
     wish = body.router
     project_id = owner(call, wish, "create_router")
@@ -193,11 +193,12 @@ def create_router(call: Call, body: _New) -> dict[str, Any]:
         description=wish.description,
         admin_state_up=wish.admin_state_up,
         enable_snat=True,
-        extra_routes=_routes(wish),
+        extra_routes=[],
     )
     call.session.add(router)
     call.session.flush()
     change_gateway(call, router, wish.external_gateway_info, "create")
+    router.extra_routes = checked_routes(call.session, router, wish.routes)
     want_network(call.session, call.now)
     call.audit("create", "router", router.id)
     return {"router": views(call, [router])[0]}
@@ -206,26 +207,24 @@ def create_router(call: Call, body: _New) -> dict[str, Any]:
 def update_router(call: Call, router_id: str, body: _Change) -> dict[str, Any]:
     """Change a router or its gateway."""
     from freehold.network.router_gateway import change_gateway
+    from freehold.network.router_route import checked_routes
 
+    lock(call.session, "router", router_id)
     router = find(call.session, Router, router_id, mine(call.caller))
     call.enforce("update_router", {"project_id": router.project_id})
     wish = body.router
-    said = wish.said("name", "description", "admin_state_up")
-    if "routes" in wish.model_fields_set:
-        said["extra_routes"] = _routes(wish)
-    changed = router.apply(said)
+    changed = router.apply(wish.said("name", "description", "admin_state_up"))
     if "external_gateway_info" in wish.model_fields_set:
         changed |= change_gateway(call, router, wish.external_gateway_info, "update")
+    if "routes" in wish.model_fields_set:
+        routes = checked_routes(call.session, router, wish.routes)
+        changed |= router.apply({"extra_routes": routes})
     if changed:
         router.touch(call.now)
     if changed & CONVERGED:
         converge(call.session, router, call.now)
     call.audit("update", "router", router.id)
     return {"router": views(call, [router])[0]}
-
-
-def _routes(wish: RouterChange) -> list[dict[str, str]]:
-    return routes_of([(route.destination, route.nexthop) for route in wish.routes or []])
 
 
 def delete_router(call: Call, router_id: str) -> None:

@@ -17,6 +17,7 @@ from freehold.network.port import NOBODY, ROUTER_GATEWAY, Port, ports_of_routers
 from freehold.network.port_make import drop_port, make_port
 from freehold.network.port_request import FixedIp
 from freehold.network.router import GatewayWish, Router, hosts_mark
+from freehold.network.router_route import require_no_route
 from freehold.network.standard import find
 from freehold.network.subnet_range import parse_address
 
@@ -130,6 +131,7 @@ def clear_gateway(session: Session, router: Router, now: datetime) -> set[str]:
             kind="RouterExternalGatewayInUseByFloatingIp",
         )
     if (port := _gateway(session, router)) is not None:
+        require_no_route(session, router, port)
         drop_port(session, port, now)
     router.external_network_id = None
     router.enable_snat = True

@@ -18,6 +18,7 @@ from freehold.network.port_make import drop_port, make_port
 from freehold.network.port_request import FixedIp
 from freehold.network.request import Id, Strict
 from freehold.network.router import Router, mine
+from freehold.network.router_route import require_no_route
 from freehold.network.security_group import PortGroup
 from freehold.network.standard import converge, find
 from freehold.network.subnet import Subnet
@@ -179,6 +180,7 @@ def remove_interface(call: Call, router_id: str, body: InterfaceWish) -> dict[st
     port = _interface(call, router, body)
     subnets = [address.subnet_id for address in port.addresses]
     _require_unneeded(call, router, subnets)
+    require_no_route(call.session, router, port)
     shown = _wire(router, port)
     drop_port(call.session, port, call.now)
     router.touch(call.now)

@@ -198,7 +198,7 @@ def test_what_is_the_operators_is_refused_to_a_tenant(
     assert mine.refused(403, "POST", _collection(kind), {kind: fields})["type"] == (
         "PolicyNotAuthorized"
     )
-    assert mine.list(kind, name="") == []
+    assert mine.list(kind, name="", project_id=mine.caller.project_id) == []
 
 
 @pytest.mark.parametrize("kind", ["network", "port", "router", "subnet", "security_group"])

@@ -180,3 +180,20 @@ def test_a_way_outside_is_a_gateway_and_no_interface(service: Service, mine: Neu
     _, subnet = outside(service)
     router = mine.create("router")["id"]
     mine.refused(400, "PUT", f"/routers/{router}/add_router_interface", {"subnet_id": subnet})
+
+
+def test_a_routes_next_hop_is_a_neighbour_and_keeps_its_way(mine: Neutron) -> None:
+    _, subnet = mine.network()
+    router = mine.create("router")["id"]
+    route = {"destination": "192.168.0.0/24", "nexthop": "10.0.0.9"}
+    path, wish = f"/routers/{router}", {"router": {"routes": [route]}}
+    assert mine.refused(400, "PUT", path, wish)["type"] == "InvalidRoutes"
+    mine.add(router, subnet_id=subnet)
+    itself = {"router": {"routes": [{**route, "nexthop": "10.0.0.1"}]}}
+    assert mine.refused(400, "PUT", path, itself)["type"] == "InvalidRoutes"
+    assert mine.update("router", router, routes=[route])["routes"] == [route]
+    remove = f"{path}/remove_router_interface"
+    said = mine.refused(409, "PUT", remove, {"subnet_id": subnet})
+    assert said["type"] == "RouterInterfaceInUseByRoute"
+    mine.update("router", router, routes=[])
+    assert mine.call("PUT", remove, {"subnet_id": subnet}).status_code == 200
