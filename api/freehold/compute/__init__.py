@@ -9,6 +9,7 @@ from freehold.compute import (
     console,
     extension,
     flavor,
+    flavor_access,
     flavor_extra_specs,
     hypervisor,
     instance_action,
@@ -26,6 +27,7 @@ from freehold.compute import (
     server_security_group,
     server_tags,
     server_wire,
+    service,
 )
 from freehold.compute.host_target import target_kinds
 from freehold.compute.version import TABLE, VERSION_ROUTES
@@ -43,12 +45,14 @@ _FILES = (
     server_tags,
     instance_action,
     flavor,
+    flavor_access,
     flavor_extra_specs,
     keypair,
     limits,
     quota_set,
     availability_zone,
     hypervisor,
+    service,
     extension,
 )
 _WITH_RULES = (*_FILES, console, server_locked, server_wire)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 from freehold.access import Rule
-from freehold.compute.times import iso_time
+from freehold.compute.host_state import is_up
 from freehold.hosts import Host, all_hosts
 from freehold.http import Call, Routes
 
@@ -16,41 +17,42 @@ RULES = [
 ]
 
 
-def _zones(call: Call) -> dict[str, list[Host]]:
-    zones: dict[str, list[Host]] = {}
-    for host in all_hosts(call.session):
-        zones.setdefault(host.availability_zone, []).append(host)
-    return zones
-
-
 def list_zones(call: Call) -> dict[str, Any]:
-    """Zones that have an enabled host."""
-    return {"availabilityZoneInfo": [_wire(name, hosts) for name, hosts in _zones(call).items()]}
-
-
-def _wire(name: str, hosts: list[Host], *, detail: bool = False) -> dict[str, Any]:
-    available = any(host.enabled and host.is_described for host in hosts)
-    services = {
-        host.name: {
-            "nova-compute": {
-                "available": host.is_described,
-                "active": host.enabled,
-                "updated_at": iso_time(host.seen_at) if host.seen_at else None,
-            }
-        }
-        for host in hosts
-    }
-    return {
-        "zoneName": name,
-        "zoneState": {"available": available},
-        "hosts": services if detail else None,
-    }
+    """Zones, and whether a server can be asked for there."""
+    zones = [_wire(call, name, hosts) for name, hosts in _zones(call)]
+    return {"availabilityZoneInfo": [zone | {"hosts": None} for zone in zones]}
 
 
 def list_zones_detail(call: Call) -> dict[str, Any]:
-    """Zones with their hosts."""
-    zones = [_wire(name, hosts, detail=True) for name, hosts in _zones(call).items()]
+    """Zones with their hosts, for operators."""
+    zones = [
+        _wire(call, name, hosts) | {"hosts": {host.name: _services(call, host) for host in hosts}}
+        for name, hosts in _zones(call)
+    ]
     return {"availabilityZoneInfo": zones}
+
+
+def _zones(call: Call) -> list[tuple[str, list[Host]]]:
+    hosts = sorted(all_hosts(call.session), key=lambda host: (host.availability_zone, host.name))
+    return [
+        (name, list(members)) for name, members in groupby(hosts, lambda h: h.availability_zone)
+    ]
+
+
+def _wire(call: Call, name: str, hosts: list[Host]) -> dict[str, Any]:
+    available = any(host.enabled and is_up(host, call.now, call.config) for host in hosts)
+    return {"zoneName": name, "zoneState": {"available": available}}
+
+
+def _services(call: Call, host: Host) -> dict[str, Any]:
+    seen = host.seen_at.replace(tzinfo=None).isoformat() if host.seen_at else None
+    return {
+        "nova-compute": {
+            "available": is_up(host, call.now, call.config),
+            "active": host.enabled,
+            "updated_at": seen,
+        }
+    }
 
 
 def routes(table: Routes) -> None:

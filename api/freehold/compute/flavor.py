@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select, true
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from freehold.access import Caller, Rule
-from freehold.compute.link import links
+from freehold.compute.link import links, next_page
 from freehold.errors import BadRequest, Conflict, NotFound
 from freehold.http import Call, Listing, Routes, SortKey
-from freehold.store import Base, new_id
+from freehold.store import Base, lock, new_id
 
 LARGEST = 2**31 - 1
+MANAGE = "os_compute_api:os-flavor-manage"
+SEE = "os_compute_api:flavors"
+SEE_SPECS = "os_compute_api:os-flavor-extra-specs:index"
 RULES = [
-    Rule("os_compute_api:os-flavor-manage:create", "rule:admin_required", "POST /flavors"),
-    Rule("os_compute_api:os-flavor-manage:update", "rule:admin_required", "PUT /flavors/{id}"),
-    Rule("os_compute_api:os-flavor-manage:delete", "rule:admin_required", "DELETE /flavors/{id}"),
-    Rule("os_compute_api:flavors", "rule:logged_in", "GET /flavors"),
-    Rule("os_compute_api:os-flavor-access", "rule:admin_required", "Flavor access lists"),
-    Rule("os_compute_api:os-flavor-extra-specs:index", "rule:logged_in", "See extra specs"),
-    Rule("os_compute_api:os-flavor-extra-specs:change", "rule:admin_required", "Set them"),
+    Rule(f"{MANAGE}:create", "rule:admin_required", "POST /flavors"),
+    Rule(f"{MANAGE}:update", "rule:admin_required", "PUT /flavors/{flavor_id}"),
+    Rule(f"{MANAGE}:delete", "rule:admin_required", "DELETE /flavors/{flavor_id}"),
+    Rule(SEE, "rule:logged_in", "GET /flavors"),
+    Rule(SEE_SPECS, "rule:admin_or_reader", "See extra specs of flavors"),
 ]
 
 
@@ -37,10 +39,10 @@ class FlavorAccess(Base):
 
 
 class Flavor(Base):
-    """One size. Sizes never change: servers keep a snapshot of what they were made from.
+    """One size. Sizes never change, and servers keep a snapshot of what they were made from.
 
     Attributes:
-        position: Order of creation, for paging as nova pages.
+        id: The operator's own, such as ``m1.tiny``, or made by us.
     """
 
     __tablename__ = "flavors"
@@ -76,21 +78,34 @@ def _name(text: str) -> str:
     return stripped
 
 
+def plain(text: str) -> str:
+    """Refuse NUL, which no database keeps."""
+    if "\0" in text:
+        raise ValueError("must not contain the character NUL")
+    return text
+
+
+Id = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9. _-]+$")]
+Size = Annotated[int, Field(ge=0, le=LARGEST)]
+Some = Annotated[int, Field(ge=1, le=LARGEST)]
+Description = Annotated[str, Field(max_length=65535), AfterValidator(plain)]
+
+
 class FlavorWish(BaseModel):
     """Body of POST."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_name)]
-    id: str | int | None = None
-    ram: int = Field(ge=1, le=LARGEST)
-    vcpus: int = Field(ge=1, le=LARGEST)
-    disk: int = Field(ge=0, le=LARGEST)
-    ephemeral: int = Field(default=0, ge=0, le=LARGEST, alias="OS-FLV-EXT-DATA:ephemeral")
-    swap: int = Field(default=0, ge=0, le=LARGEST)
-    rxtx_factor: float = Field(default=1.0, gt=0, le=3.4e38)
+    id: Id | int | None = None
+    ram: Some
+    vcpus: Some
+    disk: Size
+    ephemeral: Size = Field(default=0, alias="OS-FLV-EXT-DATA:ephemeral")
+    swap: Size = 0
+    rxtx_factor: float = Field(default=1.0, gt=0, le=3.40282e38)
     is_public: bool = Field(default=True, alias="os-flavor-access:is_public")
-    description: str | None = Field(default=None, max_length=65535)
+    description: Description | None = None
 
 
 class _Create(BaseModel):
@@ -100,7 +115,7 @@ class _Create(BaseModel):
 
 class _Description(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    description: str | None = Field(max_length=65535)
+    description: Description | None
 
 
 class _Update(BaseModel):
@@ -114,12 +129,15 @@ LISTING = Listing(
         "flavorid": Flavor.id,
         "id": Flavor.id,
         "name": Flavor.name,
+        "description": Flavor.description,
         "memory_mb": Flavor.memory_mib,
         "vcpus": Flavor.vcpus,
         "root_gb": Flavor.root_gib,
         "ephemeral_gb": Flavor.ephemeral_gib,
         "swap": Flavor.swap_mib,
+        "rxtx_factor": Flavor.rxtx_factor,
         "created_at": Flavor.created_at,
+        "updated_at": Flavor.created_at,
         "is_public": Flavor.is_public,
         "disabled": Flavor.disabled,
     },
@@ -127,21 +145,20 @@ LISTING = Listing(
 )
 
 
-def visible(caller: Caller) -> ColumnElement[bool]:
+def public_or_given(caller: Caller) -> ColumnElement[bool]:
     """SQL condition: public flavors and those that the caller's project was given."""
-    if caller.is_admin:
-        return Flavor.id.is_not(None)
     given = select(FlavorAccess.flavor_id).where(FlavorAccess.project_id == caller.project_id)
     return or_(Flavor.is_public.is_(True), Flavor.id.in_(given))
 
 
 def find_flavor(session: Session, caller: Caller, flavor_id: str) -> Flavor:
-    """A flavor that the caller may see.
+    """A flavor that the caller may see; operators see all.
 
     Raises:
         NotFound: There is none.
     """
-    flavor = session.scalars(select(Flavor).where(Flavor.id == flavor_id, visible(caller))).first()
+    visible = true() if caller.is_admin else public_or_given(caller)
+    flavor = session.scalar(select(Flavor).where(Flavor.id == flavor_id, visible))
     if flavor is None:
         raise NotFound(f"Flavor {flavor_id} could not be found.", kind="FlavorNotFound")
     return flavor
@@ -162,28 +179,6 @@ def usable_flavor(session: Session, caller: Caller, flavor_id: str) -> Flavor:
     return flavor
 
 
-def wire(call: Call, flavor: Flavor) -> dict[str, Any]:
-    """A flavor as the detailed list shows it."""
-    shown: dict[str, Any] = {
-        "id": flavor.id,
-        "name": flavor.name,
-        "ram": flavor.memory_mib,
-        "disk": flavor.root_gib,
-        "vcpus": flavor.vcpus,
-        "swap": flavor.swap_mib or (0 if call.at_least("2.75") else ""),
-        "OS-FLV-EXT-DATA:ephemeral": flavor.ephemeral_gib,
-        "OS-FLV-DISABLED:disabled": flavor.disabled,
-        "os-flavor-access:is_public": flavor.is_public,
-        "rxtx_factor": flavor.rxtx_factor,
-        "links": links(call, "flavors", flavor.id),
-    }
-    if call.at_least("2.55"):
-        shown["description"] = flavor.description
-    if call.at_least("2.61"):
-        shown["extra_specs"] = flavor.extra_specs
-    return shown
-
-
 def basic_wire(call: Call, flavor: Flavor) -> dict[str, Any]:
     """A flavor as the plain list shows it."""
     shown: dict[str, Any] = {
@@ -196,48 +191,69 @@ def basic_wire(call: Call, flavor: Flavor) -> dict[str, Any]:
     return shown
 
 
-def _listed(call: Call, form: Any) -> dict[str, Any]:
-    statement = select(Flavor).where(visible(call.caller), *_filters(call))
-    limit = LISTING.limit(call.params.get("limit"))
-    page = LISTING.page(
-        call.session,
-        statement,
-        sort=LISTING.sort_keys(call.many("sort_key"), call.many("sort_dir")),
-        limit=limit,
-        marker=call.params.get("marker"),
-    )
-    body: dict[str, Any] = {"flavors": [form(call, row) for row in page.rows]}
-    if page.more and limit:
-        path = call.request.url.path
-        href = call.url(f"{path}?limit={limit}&marker={page.rows[-1].id}")
-        body["flavors_links"] = [{"rel": "next", "href": href}]
-    return body
-
-
-def _filters(call: Call) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    for name, column in (("minRam", Flavor.memory_mib), ("minDisk", Flavor.root_gib)):
-        if (text := call.params.get(name)) is not None:
-            if not (text.isascii() and text.isdigit()):
-                raise BadRequest(f"Invalid {name} filter [{text[:32]}]")
-            conditions.append(column >= int(text[:12]))
-    public = call.params.get("is_public", "" if call.caller.is_admin else "none").lower()
-    if call.caller.is_admin and public != "none":
-        known = {"": True, "true": True, "1": True, "false": False, "0": False}
-        if public not in known:
-            raise BadRequest(f"Invalid is_public filter [{public[:32]}]")
-        conditions.append(Flavor.is_public.is_(known[public]))
-    return conditions
+def wire(call: Call, flavor: Flavor) -> dict[str, Any]:
+    """A flavor as the detailed list shows it."""
+    shown = basic_wire(call, flavor) | {
+        "ram": flavor.memory_mib,
+        "disk": flavor.root_gib,
+        "vcpus": flavor.vcpus,
+        "swap": flavor.swap_mib or (0 if call.at_least("2.75") else ""),
+        "OS-FLV-EXT-DATA:ephemeral": flavor.ephemeral_gib,
+        "OS-FLV-DISABLED:disabled": flavor.disabled,
+        "os-flavor-access:is_public": flavor.is_public,
+        "rxtx_factor": flavor.rxtx_factor,
+    }
+    if call.at_least("2.61") and call.may(SEE_SPECS):
+        shown["extra_specs"] = flavor.extra_specs
+    return shown
 
 
 def list_flavors(call: Call) -> dict[str, Any]:
-    """Flavors by name; filters minRam, minDisk and (for admins) is_public."""
-    return _listed(call, basic_wire)
+    """Flavors by name; filters minRam, minDisk and (for operators) is_public."""
+    return _listed(call, basic_wire, "/flavors")
 
 
 def list_flavors_detail(call: Call) -> dict[str, Any]:
     """Flavors with their sizes."""
-    return _listed(call, wire)
+    return _listed(call, wire, "/flavors/detail")
+
+
+def _listed(
+    call: Call, form: Callable[[Call, Flavor], dict[str, Any]], path: str
+) -> dict[str, Any]:
+    page = LISTING.page(
+        call.session,
+        select(Flavor).where(*_filters(call)),
+        sort=LISTING.sort_keys(call.many("sort_key")[:1], call.many("sort_dir")[:1]),
+        limit=LISTING.limit(call.params.get("limit")),
+        marker=call.params.get("marker"),
+    )
+    body: dict[str, Any] = {"flavors": [form(call, flavor) for flavor in page.rows]}
+    if page.more:
+        body |= next_page(call, "flavors_links", path, page.rows[-1].id)
+    return body
+
+
+def _filters(call: Call) -> list[ColumnElement[bool]]:
+    conditions = [_listed_for(call)]
+    for name, column in (("minRam", Flavor.memory_mib), ("minDisk", Flavor.root_gib)):
+        if (text := call.params.get(name)) is not None:
+            if not (text.isascii() and text.isdigit()):
+                raise BadRequest(f"Invalid {name} filter [{text[:32]}]")
+            conditions.append(column >= min(int(text[:12]), LARGEST))
+    return conditions
+
+
+def _listed_for(call: Call) -> ColumnElement[bool]:
+    """SQL condition of ``is_public``: only operators may ask for more than they may use."""
+    asked = call.params.get("is_public", "true").lower()
+    if not call.caller.is_admin or asked in ("true", "1", "t", "yes", "y", "on"):
+        return public_or_given(call.caller)
+    if asked == "none":
+        return true()
+    if asked in ("false", "0", "f", "no", "n", "off"):
+        return Flavor.is_public.is_(False)
+    raise BadRequest(f"Invalid is_public filter [{asked[:32]}]")
 
 
 def show_flavor(call: Call, flavor_id: str) -> dict[str, Any]:
@@ -248,15 +264,13 @@ def show_flavor(call: Call, flavor_id: str) -> dict[str, Any]:
 def create_flavor(call: Call, body: _Create) -> dict[str, Any]:
     """Offer a new size."""
     wish = body.flavor
-    if wish.description is not None and not call.at_least("2.55"):
+    if "description" in wish.model_fields_set and not call.at_least("2.55"):
         raise BadRequest("Invalid input: description needs microversion 2.55.")
-    flavor_id = new_id() if wish.id in (None, "auto") else str(wish.id).strip()
-    if not 1 <= len(flavor_id) <= 255 or not all(c.isalnum() or c in ".-_ " for c in flavor_id):
-        raise BadRequest("Invalid input for flavor id: letters, digits, '.', '-', '_' and spaces.")
-    known = select(Flavor).where(or_(Flavor.id == flavor_id, Flavor.name == wish.name))
-    if (other := call.session.scalars(known).first()) is not None:
-        same = f"ID {flavor_id}" if other.id == flavor_id else f"name {wish.name}"
-        raise Conflict(f"Flavor with {same} already exists.")
+    flavor_id = new_id() if wish.id is None else str(wish.id)
+    if flavor_id != flavor_id.strip():
+        raise BadRequest("Invalid input: a flavor's id must not start or end with a space.")
+    lock(call.session, "flavors")
+    _require_new(call.session, flavor_id, wish.name)
     flavor = Flavor(
         id=flavor_id,
         name=wish.name,
@@ -273,11 +287,16 @@ def create_flavor(call: Call, body: _Create) -> dict[str, Any]:
         created_at=call.now,
     )
     call.session.add(flavor)
-    if not wish.is_public and call.caller.project_id:
-        call.session.add(FlavorAccess(flavor_id=flavor_id, project_id=call.caller.project_id))
     call.session.flush()
     call.audit("create", "flavor", flavor_id)
     return {"flavor": wire(call, flavor)}
+
+
+def _require_new(session: Session, flavor_id: str, name: str) -> None:
+    same = select(Flavor.id).where(or_(Flavor.id == flavor_id, Flavor.name == name))
+    if (other := session.scalar(same)) is not None:
+        what = f"ID {flavor_id}" if other == flavor_id else f"name {name}"
+        raise Conflict(f"Flavor with {what} already exists.")
 
 
 def update_flavor(call: Call, flavor_id: str, body: _Update) -> dict[str, Any]:
@@ -293,22 +312,23 @@ def update_flavor(call: Call, flavor_id: str, body: _Update) -> dict[str, Any]:
 def delete_flavor(call: Call, flavor_id: str) -> None:
     """Offer a size no longer; servers made from it keep theirs."""
     flavor = find_flavor(call.session, call.caller, flavor_id)
-    for access in call.session.scalars(
-        select(FlavorAccess).where(FlavorAccess.flavor_id == flavor_id)
-    ):
-        call.session.delete(access)
+    call.session.execute(delete(FlavorAccess).where(FlavorAccess.flavor_id == flavor_id))
     call.session.delete(flavor)
     call.audit("delete", "flavor", flavor_id)
 
 
+def no_flavor_named(call: Call) -> None:
+    """An empty id is an unknown id, not the list."""
+    raise NotFound("Flavor '' could not be found.", kind="FlavorNotFound")
+
+
 def routes(table: Routes) -> None:
     """Add the routes of flavors."""
-    see, manage = "os_compute_api:flavors", "os_compute_api:os-flavor-manage"
-    table.add("GET", "/flavors", list_flavors, policy=see)
-    table.add("GET", "/flavors/detail", list_flavors_detail, policy=see)
-    table.add("POST", "/flavors", create_flavor, policy=f"{manage}:create")
-    table.add("GET", "/flavors/{flavor_id}", show_flavor, policy=see)
-    table.add("PUT", "/flavors/{flavor_id}", update_flavor, policy=f"{manage}:update")
-    table.add(
-        "DELETE", "/flavors/{flavor_id}", delete_flavor, policy=f"{manage}:delete", status=202
-    )
+    one = "/flavors/{flavor_id}"
+    table.add("GET", "/flavors", list_flavors, policy=SEE)
+    table.add("GET", "/flavors/detail", list_flavors_detail, policy=SEE)
+    table.add("GET", "/flavors/", no_flavor_named, policy=SEE)
+    table.add("POST", "/flavors", create_flavor, policy=f"{MANAGE}:create")
+    table.add("GET", one, show_flavor, policy=SEE)
+    table.add("PUT", one, update_flavor, policy=f"{MANAGE}:update")
+    table.add("DELETE", one, delete_flavor, policy=f"{MANAGE}:delete", status=202)

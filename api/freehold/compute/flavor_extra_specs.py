@@ -1,34 +1,57 @@
-"""Extra specs of a flavor, and the projects that may use one that is not public."""
+"""Extra specs of a flavor: what the operator says of it beyond sizes."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select
+from pydantic import BaseModel, ConfigDict, StrictFloat, StrictInt, StrictStr
 
-from freehold.compute.flavor import Flavor, FlavorAccess, find_flavor
-from freehold.errors import BadRequest, Conflict, NotFound
+from freehold.access import Rule
+from freehold.compute.flavor import SEE_SPECS, Flavor, find_flavor
+from freehold.errors import BadRequest, NotFound
 from freehold.http import Call, Routes
 
-KEY = re.compile(r"^[a-zA-Z0-9-_:. ]{1,255}$")
+POLICY = "os_compute_api:os-flavor-extra-specs"
+RULES = [
+    Rule(f"{POLICY}:show", "rule:admin_or_reader", "GET …/os-extra_specs/{key}"),
+    Rule(f"{POLICY}:create", "rule:admin_required", "POST …/os-extra_specs"),
+    Rule(f"{POLICY}:update", "rule:admin_required", "PUT …/os-extra_specs/{key}"),
+    Rule(f"{POLICY}:delete", "rule:admin_required", "DELETE …/os-extra_specs/{key}"),
+]
+KEY = re.compile(r"[a-zA-Z0-9_:. -]{1,255}")
+Value = StrictStr | StrictInt | StrictFloat
 
 
-class _Specs(BaseModel):
+class ExtraSpecs(BaseModel):
+    """Body of POST."""
+
     model_config = ConfigDict(extra="forbid")
-    extra_specs: dict[str, str | int | float]
+
+    extra_specs: dict[str, Value]
 
 
 def _flavor(call: Call, flavor_id: str) -> Flavor:
     return find_flavor(call.session, call.caller, flavor_id)
 
 
-def _checked(specs: dict[str, str | int | float]) -> dict[str, str]:
+def _known(flavor: Flavor, key: str) -> str:
+    if key not in flavor.extra_specs:
+        raise NotFound(f"Flavor {flavor.id} has no extra specs with key {key}.")
+    return str(flavor.extra_specs[key])
+
+
+def _add(call: Call, flavor: Flavor, specs: dict[str, Value]) -> None:
+    """Values are kept as texts, whatever they came as."""
     for key, value in specs.items():
-        if not KEY.match(key) or len(str(value)) > 255:
-            raise BadRequest(f"Invalid extra spec {key[:64]!r}: at most 255 characters each.")
-    return {key: str(value) for key, value in specs.items()}
+        if not KEY.fullmatch(key):
+            raise BadRequest(
+                f"Invalid extra spec key {key[:64]!r}: 1 to 255 letters, digits, and '-_:. '."
+            )
+        if len(str(value)) > 255 or "\0" in str(value):
+            raise BadRequest(f"Invalid extra spec {key}: at most 255 characters, no NUL.")
+    flavor.extra_specs = flavor.extra_specs | {key: str(value) for key, value in specs.items()}
+    call.audit("update", "flavor", flavor.id)
 
 
 def list_specs(call: Call, flavor_id: str) -> dict[str, Any]:
@@ -36,105 +59,41 @@ def list_specs(call: Call, flavor_id: str) -> dict[str, Any]:
     return {"extra_specs": _flavor(call, flavor_id).extra_specs}
 
 
-def create_specs(call: Call, flavor_id: str, body: _Specs) -> dict[str, Any]:
-    """Add or change extra specs."""
-    flavor = _flavor(call, flavor_id)
-    said = _checked(body.extra_specs)
-    flavor.extra_specs = {**flavor.extra_specs, **said}
-    call.audit("update", "flavor", flavor_id)
-    return {"extra_specs": said}
+def create_specs(call: Call, flavor_id: str, body: ExtraSpecs) -> dict[str, Any]:
+    """Add extra specs, or change them."""
+    _add(call, _flavor(call, flavor_id), body.extra_specs)
+    return body.model_dump()
 
 
-def show_spec(call: Call, flavor_id: str, key: str) -> dict[str, Any]:
+def show_spec(call: Call, flavor_id: str, key: str) -> dict[str, str]:
     """One extra spec."""
-    specs = _flavor(call, flavor_id).extra_specs
-    if key not in specs:
-        raise NotFound(f"Flavor {flavor_id} has no extra specs with key {key}.")
-    return {key: specs[key]}
+    return {key: _known(_flavor(call, flavor_id), key)}
 
 
-def update_spec(
-    call: Call, flavor_id: str, key: str, body: dict[str, str | int | float]
-) -> dict[str, Any]:
-    """Change one extra spec."""
+def update_spec(call: Call, flavor_id: str, key: str, body: dict[str, Value]) -> dict[str, Any]:
+    """Change one extra spec, or add it."""
     if list(body) != [key]:
         raise BadRequest("Request body and URI mismatch")
-    return create_specs(call, flavor_id, _Specs(extra_specs=body))["extra_specs"]  # type: ignore[no-any-return]
+    _add(call, _flavor(call, flavor_id), body)
+    return body
 
 
 def delete_spec(call: Call, flavor_id: str, key: str) -> None:
     """Remove one extra spec."""
     flavor = _flavor(call, flavor_id)
-    if key not in flavor.extra_specs:
-        raise NotFound(f"Flavor {flavor_id} has no extra specs with key {key}.")
-    flavor.extra_specs = {k: v for k, v in flavor.extra_specs.items() if k != key}
-    call.audit("update", "flavor", flavor_id)
-
-
-def _access(call: Call, flavor_id: str) -> dict[str, Any]:
-    projects = call.session.scalars(
-        select(FlavorAccess.project_id).where(FlavorAccess.flavor_id == flavor_id)
-    )
-    return {
-        "flavor_access": [{"flavor_id": flavor_id, "tenant_id": project} for project in projects]
+    _known(flavor, key)
+    flavor.extra_specs = {
+        name: flavor.extra_specs[name] for name in flavor.extra_specs if name != key
     }
-
-
-def list_access(call: Call, flavor_id: str) -> dict[str, Any]:
-    """Which projects may use a flavor that is not public."""
-    if _flavor(call, flavor_id).is_public:
-        raise NotFound("Access list not available for public flavors.")
-    return _access(call, flavor_id)
-
-
-class _Project(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    tenant: str
-
-
-class _Action(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    addTenantAccess: _Project | None = None  # noqa: N815 (the API's own name)
-    removeTenantAccess: _Project | None = None  # noqa: N815
-
-
-def act(call: Call, flavor_id: str, body: _Action) -> dict[str, Any]:
-    """Give a project a flavor that is not public, or take it back."""
-    flavor = _flavor(call, flavor_id)
-    if (body.addTenantAccess is None) == (body.removeTenantAccess is None):
-        raise BadRequest("One action must be named: addTenantAccess or removeTenantAccess.")
-    wish = body.addTenantAccess or body.removeTenantAccess
-    assert wish is not None
-    key = (flavor_id, wish.tenant)
-    row = call.session.get(FlavorAccess, key)
-    if body.addTenantAccess is not None:
-        if flavor.is_public and not call.at_least("2.7"):
-            pass
-        elif flavor.is_public:
-            raise Conflict("Can not add access to a public flavor.")
-        if row is not None:
-            raise Conflict(
-                f"Flavor access already exists for flavor {flavor_id} and project {wish.tenant}"
-            )
-        call.session.add(FlavorAccess(flavor_id=flavor_id, project_id=wish.tenant))
-    else:
-        if row is None:
-            raise NotFound(f"Flavor access not found for {flavor_id} / {wish.tenant} combination.")
-        call.session.delete(row)
-    call.session.flush()
-    call.audit("update", "flavor", flavor_id)
-    return _access(call, flavor_id)
+    call.audit("update", "flavor", flavor.id)
 
 
 def routes(table: Routes) -> None:
-    """Add the routes of extra specs and access lists."""
-    specs, access = "/flavors/{flavor_id}/os-extra_specs", "os_compute_api:os-flavor-access"
-    see = "os_compute_api:os-flavor-extra-specs:index"
-    change = "os_compute_api:os-flavor-extra-specs:change"
-    table.add("GET", specs, list_specs, policy=see)
-    table.add("POST", specs, create_specs, policy=change)
-    table.add("GET", specs + "/{key}", show_spec, policy=see)
-    table.add("PUT", specs + "/{key}", update_spec, policy=change)
-    table.add("DELETE", specs + "/{key}", delete_spec, policy=change)
-    table.add("GET", "/flavors/{flavor_id}/os-flavor-access", list_access, policy=access)
-    table.add("POST", "/flavors/{flavor_id}/action", act, policy=access)
+    """Add the routes of extra specs."""
+    path = "/flavors/{flavor_id}/os-extra_specs"
+    one = path + "/{key}"
+    table.add("GET", path, list_specs, policy=SEE_SPECS)
+    table.add("POST", path, create_specs, policy=f"{POLICY}:create")
+    table.add("GET", one, show_spec, policy=f"{POLICY}:show")
+    table.add("PUT", one, update_spec, policy=f"{POLICY}:update")
+    table.add("DELETE", one, delete_spec, policy=f"{POLICY}:delete")

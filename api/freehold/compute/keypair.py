@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from datetime import datetime
 from typing import Any, Literal
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from freehold.access import Limit, Rule, hold, require_room
+from freehold.access import Limit, Rule, require_room
+from freehold.compute.link import next_page
+from freehold.compute.public_key import SSH, fingerprint, generate
 from freehold.compute.quota import QUOTA_DEFAULTS, SERVICE
-from freehold.compute.times import iso_time
 from freehold.errors import BadRequest, Conflict, NotFound, QuotaExceeded
 from freehold.http import Call, Listing, Reply, Routes, SortKey
-from freehold.store import Base
+from freehold.store import Base, lock
 
-RSA_BITS = 2048
-OLD_NAME = re.compile(r"^[a-zA-Z0-9 _-]+$")
-NAME = re.compile(r"^[a-zA-Z0-9@._ -]+$")
+OLD_NAME = re.compile(r"[a-zA-Z0-9 _-]+")
+NAME = re.compile(r"[a-zA-Z0-9@._ -]+")
+POLICY = "os_compute_api:os-keypairs"
+OWN = "rule:admin_required or user_id:%(user_id)s"
 RULES = [
-    Rule("os_compute_api:os-keypairs", "rule:logged_in", "A user's own key pairs"),
-    Rule("os_compute_api:os-keypairs:others", "rule:admin_required", "Key pairs of other users"),
+    Rule(f"{POLICY}:index", OWN, "GET /os-keypairs"),
+    Rule(f"{POLICY}:show", OWN, "GET /os-keypairs/{name}"),
+    Rule(f"{POLICY}:create", OWN, "POST /os-keypairs"),
+    Rule(f"{POLICY}:delete", OWN, "DELETE /os-keypairs/{name}"),
 ]
 
 
@@ -58,8 +57,8 @@ class KeyPairWish(BaseModel):
 
     name: str = Field(min_length=1, max_length=255)
     public_key: str | None = Field(default=None, max_length=16384)
-    type: Literal["ssh"] | None = None
-    user_id: str | None = Field(default=None, max_length=255)
+    type: Literal["ssh", "x509"] | None = None
+    user_id: str | None = Field(default=None, min_length=1, max_length=255)
 
 
 class _Body(BaseModel):
@@ -77,15 +76,11 @@ def find_keypair(session: Session, user_id: str, name: str) -> KeyPair | None:
     ).first()
 
 
-def _user(call: Call, asked: str | None) -> str:
+def _user(call: Call, verb: str, asked: str | None) -> str:
     """Whose key pairs: one's own, or from 2.10 those of the user that an operator names."""
-    own = str(call.caller.user_id)
-    if asked is None or asked == own:
-        return own
-    if not call.at_least("2.10"):
-        raise BadRequest("user_id needs microversion 2.10.")
-    call.enforce("os_compute_api:os-keypairs:others")
-    return asked
+    user_id = asked if asked and call.at_least("2.10") else str(call.caller.user_id)
+    call.enforce(f"{POLICY}:{verb}", {"user_id": user_id})
+    return user_id
 
 
 def wire(call: Call, pair: KeyPair) -> dict[str, Any]:
@@ -102,36 +97,38 @@ def wire(call: Call, pair: KeyPair) -> dict[str, Any]:
 
 def list_keypairs(call: Call) -> dict[str, Any]:
     """The user's key pairs; paged from 2.35."""
-    user_id = _user(call, call.params.get("user_id"))
+    user_id = _user(call, "index", call.params.get("user_id"))
     statement = select(KeyPair).where(KeyPair.user_id == user_id)
     paged = call.at_least("2.35")
-    limit = LISTING.limit(call.params.get("limit")) if paged else None
-    marker = call.params.get("marker") if paged else None
-    page = LISTING.page(call.session, statement, limit=limit, marker=marker)
+    page = LISTING.page(
+        call.session,
+        statement,
+        limit=LISTING.limit(call.params.get("limit")) if paged else None,
+        marker=call.params.get("marker") if paged else None,
+    )
     body: dict[str, Any] = {"keypairs": [{"keypair": wire(call, pair)} for pair in page.rows]}
     if page.more and paged:
-        query = f"limit={limit or len(page.rows)}&marker={page.rows[-1].name}"
-        href = call.url(f"/compute/v2.1/os-keypairs?{query}")
-        body["keypairs_links"] = [{"rel": "next", "href": href}]
+        body |= next_page(call, "keypairs_links", "/os-keypairs", page.rows[-1].name)
     return body
 
 
-def _pair(call: Call, name: str) -> KeyPair:
-    pair = find_keypair(call.session, _user(call, call.params.get("user_id")), name)
+def _pair(call: Call, verb: str, name: str) -> KeyPair:
+    user_id = _user(call, verb, call.params.get("user_id"))
+    pair = find_keypair(call.session, user_id, name)
     if pair is None:
-        raise NotFound(f"Keypair {name} not found for user {call.caller.user_id}")
+        raise NotFound(f"Keypair {name} not found for user {user_id}")
     return pair
 
 
 def show_keypair(call: Call, name: str) -> dict[str, Any]:
     """One key pair."""
-    pair = _pair(call, name)
+    pair = _pair(call, "show", name)
     return {
         "keypair": wire(call, pair)
         | {
             "user_id": pair.user_id,
             "id": pair.id,
-            "created_at": iso_time(pair.created_at),
+            "created_at": pair.created_at.replace(tzinfo=None).isoformat(),
             "updated_at": None,
             "deleted": False,
             "deleted_at": None,
@@ -142,45 +139,49 @@ def show_keypair(call: Call, name: str) -> dict[str, Any]:
 def create_keypair(call: Call, body: _Body) -> Reply:
     """Keep a public key, or (until 2.91) make a pair and tell its private half once."""
     wish = body.keypair
-    if wish.type is not None and not call.at_least("2.2"):
-        raise BadRequest("Invalid input: type needs microversion 2.2.")
-    form = NAME if call.at_least("2.92") else OLD_NAME
-    # Names of other characters were allowed by older clouds and are still asked for; only what no
-    # header or file name can carry is refused.
-    if not form.match(wish.name) and (
-        not wish.name.isprintable() or wish.name != wish.name.strip()
-    ):
-        raise BadRequest("Keypair data is invalid: the name has characters that cannot be shown.")
-    user_id = _user(call, wish.user_id)
+    _check(call, wish)
+    user_id = _user(call, "create", wish.user_id)
+    lock(call.session, "key_pairs", user_id)
     if find_keypair(call.session, user_id, wish.name) is not None:
         raise Conflict(f"Key pair '{wish.name}' already exists.")
     _require_room(call, user_id)
-    private = None
-    public = wish.public_key
-    if public is None:
-        if call.at_least("2.92"):
-            raise BadRequest("Invalid input: public_key is a required property.")
-        private, public = generate()
+    kind = wish.type or SSH
+    made = generate(kind, user_id, call.now) if wish.public_key is None else None
+    public = made.public if made else str(wish.public_key)
     pair = KeyPair(
         user_id=user_id,
         name=wish.name,
-        type="ssh",
+        type=kind,
         public_key=public,
-        fingerprint=fingerprint(public),
+        fingerprint=fingerprint(kind, public),
         created_at=call.now,
     )
     call.session.add(pair)
     call.session.flush()
     call.audit("create", "keypair", wish.name)
     shown = wire(call, pair) | {"user_id": user_id}
-    if private is not None:
-        shown["private_key"] = private
+    if made is not None:
+        shown["private_key"] = made.private
     return Reply({"keypair": shown}, 201 if call.at_least("2.2") else 200)
+
+
+def _check(call: Call, wish: KeyPairWish) -> None:
+    """Refuse (BadRequest) what this microversion does not know, and names that cannot be shown."""
+    for field, since in (("type", "2.2"), ("user_id", "2.10")):
+        if field in wish.model_fields_set and not call.at_least(since):
+            raise BadRequest(f"Invalid input: {field} needs microversion {since}.")
+    if wish.public_key is None and call.at_least("2.92"):
+        raise BadRequest("Invalid input: public_key is a required property.")
+    form = NAME if call.at_least("2.92") else OLD_NAME
+    shown = wish.name.isprintable() and wish.name == wish.name.strip()
+    # Older clouds took any name, and scripts still send them: a name is only data here, so it is
+    # refused only where it cannot be shown. nova itself is stricter.
+    if not form.fullmatch(wish.name) and not shown:
+        raise BadRequest("Keypair data is invalid: the name has characters that cannot be shown.")
 
 
 def _require_room(call: Call, user_id: str) -> None:
     project_id = str(call.caller.project_id)
-    hold(call.session, project_id, SERVICE)
     count = select(func.count()).select_from(KeyPair).where(KeyPair.user_id == user_id)
     used = call.session.scalar(count) or 0
     try:
@@ -189,47 +190,17 @@ def _require_room(call: Call, user_id: str) -> None:
         raise QuotaExceeded("Quota exceeded, too many key pairs.") from error
 
 
-def generate() -> tuple[str, str]:
-    """A new RSA pair: private half as PEM, public half as an OpenSSH line."""
-    key = rsa.generate_private_key(65537, RSA_BITS)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    )
-    return private.decode(), f"{public.decode()} Generated-by-Freehold"
-
-
-def fingerprint(public_key: str) -> str:
-    """MD5 over the key's blob in colon form, which is how the API has always shown it.
-
-    Raises:
-        BadRequest: The text is no OpenSSH public key.
-    """
-    try:
-        serialization.load_ssh_public_key(public_key.strip().encode())
-        blob = base64.b64decode(public_key.split()[1])
-    except (ValueError, UnsupportedAlgorithm, IndexError, UnicodeError) as error:
-        raise BadRequest("Keypair data is invalid: failed to generate fingerprint") from error
-    if "\n" in public_key.strip():
-        raise BadRequest("Keypair data is invalid: one key on one line")
-    return hashlib.md5(blob, usedforsecurity=False).digest().hex(":")
-
-
 def delete_keypair(call: Call, name: str) -> Reply:
     """Forget a key pair; servers made with it keep the key."""
-    call.session.delete(_pair(call, name))
+    call.session.delete(_pair(call, "delete", name))
     call.audit("delete", "keypair", name)
     return Reply(None, 204 if call.at_least("2.2") else 202)
 
 
 def routes(table: Routes) -> None:
     """Add the routes of key pairs."""
-    policy = "os_compute_api:os-keypairs"
-    table.add("GET", "/os-keypairs", list_keypairs, policy=policy)
-    table.add("POST", "/os-keypairs", create_keypair, policy=policy)
-    table.add("GET", "/os-keypairs/{name:path}", show_keypair, policy=policy)
-    table.add("DELETE", "/os-keypairs/{name:path}", delete_keypair, policy=policy)
+    one = "/os-keypairs/{name:path}"
+    table.add("GET", "/os-keypairs", list_keypairs, policy=f"{POLICY}:index")
+    table.add("POST", "/os-keypairs", create_keypair, policy=f"{POLICY}:create")
+    table.add("GET", one, show_keypair, policy=f"{POLICY}:show")
+    table.add("DELETE", one, delete_keypair, policy=f"{POLICY}:delete")

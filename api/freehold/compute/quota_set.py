@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from freehold.access import Rule, forget_limits, limits_of, set_limits
+from freehold.access import Rule, forget_limits, hold, limits_of, set_limits
 from freehold.compute.capacity import used_by_project
 from freehold.compute.quota import QUOTA_DEFAULTS, SERVICE
 from freehold.errors import BadRequest
@@ -16,7 +16,9 @@ POLICY = "os_compute_api:os-quota-sets"
 RULES = [
     Rule(f"{POLICY}:show", "rule:admin_or_reader", "GET /os-quota-sets/{project_id}"),
     Rule(f"{POLICY}:defaults", "rule:logged_in", "The limits of a project without its own"),
-    Rule(f"{POLICY}:update", "rule:admin_required", "PUT and DELETE /os-quota-sets/{project_id}"),
+    Rule(f"{POLICY}:detail", "rule:admin_or_reader", "The same with what is used"),
+    Rule(f"{POLICY}:update", "rule:admin_required", "PUT /os-quota-sets/{project_id}"),
+    Rule(f"{POLICY}:delete", "rule:admin_required", "DELETE /os-quota-sets/{project_id}"),
 ]
 UNTIL_2_36 = {
     "fixed_ips": -1,
@@ -27,22 +29,25 @@ UNTIL_2_36 = {
 INJECTED = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
 
 
+Maximum = Annotated[int, Field(ge=-1, le=2**31 - 1)]
+
+
 class QuotaSet(BaseModel):
     """Limits to set; -1 is without limit. Those of the network belong to the Networking API."""
 
     model_config = ConfigDict(extra="forbid")
 
-    force: bool | str | None = None
-    instances: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    cores: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    ram: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    metadata_items: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    injected_files: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    injected_file_content_bytes: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    injected_file_path_bytes: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    key_pairs: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    server_groups: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    server_group_members: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    force: bool | None = None
+    instances: Maximum | None = None
+    cores: Maximum | None = None
+    ram: Maximum | None = None
+    metadata_items: Maximum | None = None
+    injected_files: Maximum | None = None
+    injected_file_content_bytes: Maximum | None = None
+    injected_file_path_bytes: Maximum | None = None
+    key_pairs: Maximum | None = None
+    server_groups: Maximum | None = None
+    server_group_members: Maximum | None = None
 
 
 class _Body(BaseModel):
@@ -74,9 +79,8 @@ def show_defaults(call: Call, project_id: str) -> dict[str, Any]:
 
 def show_detail(call: Call, project_id: str) -> dict[str, Any]:
     """Limits and use side by side."""
-    call.enforce(f"{POLICY}:show", {"project_id": project_id})
-    used = used_by_project(call.session, project_id)
-    in_use = {"instances": used.servers, "cores": used.vcpus, "ram": used.memory_mib}
+    call.enforce(f"{POLICY}:detail", {"project_id": project_id})
+    in_use = _in_use(call, project_id)
     limits = limits_of(call.session, project_id, SERVICE, QUOTA_DEFAULTS)
     detail = {
         name: {"limit": limit, "in_use": in_use.get(name, 0), "reserved": 0}
@@ -85,12 +89,19 @@ def show_detail(call: Call, project_id: str) -> dict[str, Any]:
     return {"quota_set": {"id": project_id} | detail}
 
 
+def _in_use(call: Call, project_id: str) -> dict[str, int]:
+    used = used_by_project(call.session, project_id)
+    return {"instances": used.servers, "cores": used.vcpus, "ram": used.memory_mib}
+
+
 def update_quota_set(call: Call, project_id: str, body: _Body) -> dict[str, Any]:
     """Set limits of a project; below what is used only with ``force``."""
+    if call.at_least("2.57") and body.quota_set.model_fields_set & set(INJECTED):
+        raise BadRequest("Invalid input: limits of injected files ended with microversion 2.56.")
     wish = body.quota_set.model_dump(exclude_none=True, exclude={"force"})
-    if str(body.quota_set.force).lower() != "true":
-        used = used_by_project(call.session, project_id)
-        in_use = {"instances": used.servers, "cores": used.vcpus, "ram": used.memory_mib}
+    hold(call.session, project_id, SERVICE)
+    if not body.quota_set.force:
+        in_use = _in_use(call, project_id)
         for name, limit in wish.items():
             if -1 < limit < in_use.get(name, 0):
                 raise BadRequest(
@@ -115,6 +126,6 @@ def routes(table: Routes) -> None:
     path = "/os-quota-sets/{project_id}"
     table.add("GET", path, show_quota_set, policy=f"{POLICY}:show")
     table.add("GET", path + "/defaults", show_defaults, policy=f"{POLICY}:defaults")
-    table.add("GET", path + "/detail", show_detail, policy=f"{POLICY}:show")
+    table.add("GET", path + "/detail", show_detail, policy=f"{POLICY}:detail")
     table.add("PUT", path, update_quota_set, policy=f"{POLICY}:update")
-    table.add("DELETE", path, delete_quota_set, policy=f"{POLICY}:update", status=202)
+    table.add("DELETE", path, delete_quota_set, policy=f"{POLICY}:delete", status=202)

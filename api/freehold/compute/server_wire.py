@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from freehold.access import Rule
+from freehold.compute.host_state import is_up
 from freehold.compute.instance_action import host_id
 from freehold.compute.link import bookmark, links
 from freehold.compute.server import Server
@@ -30,8 +31,6 @@ RULES = [
 ]
 FAULT_CODE = 500
 ROOT_DEVICE = "/dev/vda"
-LOOKS_MISSED = 3
-"""A host that missed this many periodic looks is shown DOWN."""
 
 
 @dataclass(frozen=True)
@@ -196,8 +195,7 @@ def _host_status(call: Call, host: Host | None) -> str:
         return "MAINTENANCE"
     if host.seen_at is None:
         return "UNKNOWN"
-    patience = timedelta(seconds=LOOKS_MISSED * call.config.look_every_s)
-    return "UP" if call.now - host.seen_at <= patience else "DOWN"
+    return "UP" if is_up(host, call.now, call.config) else "DOWN"
 
 
 def _stamp(moment: datetime | None) -> str | None:
