@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from freehold.config import Config
 from freehold.jobs.run import Outcome, Run, RunEvent
 from freehold.jobs.runner import AnsibleRunner
+from tests.support.lab import until
 
 ANSWER = """
 - name: A host answers its document
@@ -143,3 +146,16 @@ def test_what_a_tenant_wrote_is_neither_template_nor_variable(
     assert outcome.result is not None
     assert "hunter2" not in json.dumps(outcome.result)
     assert not (tmp_path / "pwned").exists()
+
+
+def test_what_a_killed_process_left_is_ended_and_removed(
+    runner: AnsibleRunner, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run" / "jobs" / "r0"
+    folder.mkdir(parents=True)
+    (folder / "document.json").write_text('{"secret": "hunter2"}')
+    with subprocess.Popen(["sleep", "77"], env={"FREEHOLD_RUN": str(folder)}) as orphan:
+        until("it runs with the mark", lambda: marked(folder), 10)
+        runner.clear()
+        assert orphan.wait(10) == -signal.SIGKILL
+    assert os.listdir(folder.parent) == []

@@ -83,6 +83,9 @@ class PaperMachines:
             return Outcome("failed", None, f"{run.limit}: paper: unreachable")
         return Outcome("successful", result)
 
+    def clear(self) -> None:
+        """Nothing is left of paper."""
+
     def _obey(self, document: dict[str, Any]) -> dict[str, Any]:
         entries = [
             self._entry(kind, wanted)

@@ -66,3 +66,6 @@ class Runner(Protocol):
         cancelled: Callable[[], bool],
     ) -> Outcome:
         """Run to the end; never raises for what happens on machines."""
+
+    def clear(self) -> None:
+        """End and remove what runs of an earlier life left behind."""

@@ -45,6 +45,12 @@ class AnsibleRunner:
     def __init__(self, config: Config) -> None:
         self._config = config
 
+    def clear(self) -> None:
+        """Remove what runs of an earlier life of this process left: their folders hold secrets."""
+        for folder in self._config.run_dir.glob("*"):
+            _end_children(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+
     def __call__(
         self,
         run: Run,

@@ -76,6 +76,7 @@ class Worker:
 
     def start(self) -> None:
         """Take back what an earlier life held, then work until ``stop``."""
+        self._runner.clear()
         with self._store.write() as session:
             release_all(session, self._name, self._clock())
         self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
