@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,8 +17,6 @@ from freehold.errors import BadRequest, Conflict, NotFound, QuotaExceeded
 from freehold.http import Call, Listing, Reply, Routes, SortKey
 from freehold.store import Base, lock
 
-OLD_NAME = re.compile(r"[a-zA-Z0-9 _-]+")
-NAME = re.compile(r"[a-zA-Z0-9@._ -]+")
 POLICY = "os_compute_api:os-keypairs"
 OWN = "rule:admin_required or user_id:%(user_id)s"
 RULES = [
@@ -172,11 +169,9 @@ def _check(call: Call, wish: KeyPairWish) -> None:
             raise BadRequest(f"Invalid input: {field} needs microversion {since}.")
     if wish.public_key is None and call.at_least("2.92"):
         raise BadRequest("Invalid input: public_key is a required property.")
-    form = NAME if call.at_least("2.92") else OLD_NAME
-    shown = wish.name.isprintable() and wish.name == wish.name.strip()
-    # Older clouds took any name, and scripts still send them: a name is only data here, so it is
-    # refused only where it cannot be shown. nova itself is stricter.
-    if not form.fullmatch(wish.name) and not shown:
+    # nova takes letters, digits and a few signs. Here a name is only data wherever it goes, so it
+    # is refused only where it cannot be shown or would be mistaken for another.
+    if not wish.name.isprintable() or wish.name != wish.name.strip():
         raise BadRequest("Keypair data is invalid: the name has characters that cannot be shown.")
 
 
