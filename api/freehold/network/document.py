@@ -18,6 +18,7 @@ from freehold.jobs import Scope
 from freehold.network.floating_ip import FloatingIp
 from freehold.network.network import Network
 from freehold.network.port import (
+    HELD,
     ROUTER_GATEWAY,
     ROUTER_INTERFACE,
     Port,
@@ -56,8 +57,10 @@ def document(session: Session, _name: str, scope: Scope, _now: datetime) -> dict
 
 
 def _rows(session: Session, kind: Any, scope: Scope) -> list[Any]:
-    """Rows to carry; a port that comes with a router or a floating IP has generation 0."""
-    statement = select(kind).where(kind.generation > 0)
+    """Rows to carry; a port of a router or a floating IP is told with that."""
+    statement = select(kind)
+    if kind is Port:
+        statement = statement.where(Port.device_owner.not_in(HELD))
     if scope is Scope.CHANGES:
         statement = statement.where(kind.unsettled())
     return list(session.scalars(statement.order_by(kind.id)))

@@ -213,11 +213,12 @@ def drop_port(session: Session, port: Port, now: datetime) -> None:
     """Let a port go: its addresses, groups and MAC are free at once.
 
     The document that makes a successor with the same address also carries this removal, in one
-    OVN transaction. Ports that come with a router or a floating IP are rows only.
+    OVN transaction. Ports that came with a router or a floating IP are rows only; one that a router
+    took over was told to the machine by itself before.
     """
     disassociate(session, port.id, now)
     forget_tags(session, port.id)
-    if port.device_owner in HELD:
+    if port.device_owner in HELD and port.generation == 0:
         session.delete(port)
         session.flush()
         return
@@ -225,7 +226,7 @@ def drop_port(session: Session, port: Port, now: datetime) -> None:
     session.execute(delete(PortGroup).where(PortGroup.port_id == port.id))
     session.expire(port, ["addresses", "groups"])
     port.mac_address = f"removed {port.id}"
-    port.device_id = ""
+    port.device_id = port.device_owner = ""
     port.server_id = None
     remove(session, port, now)
     session.flush()

@@ -141,8 +141,8 @@ def _take_port(call: Call, router: Router, port_id: str) -> Port:
     port.allowed_address_pairs = []
     call.session.execute(delete(PortGroup).where(PortGroup.port_id == port.id))
     call.session.expire(port, ["groups"])
-    port.generation = port.satisfied = 0
-    port.deadline = port.fault = None
+    # Settled, not forgotten: should it go before the router is told, its own row goes too.
+    port.satisfied, port.deadline, port.fault = port.generation, None, None
     port.touch(call.now)
     call.session.flush()
     return port
