@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keystoneauth1.exceptions
 import openstack
 import yaml
 
@@ -96,6 +97,15 @@ def operate(admin: Any, options: argparse.Namespace) -> None:
     )
 
 
+def lets_in(clouds: Path) -> bool:
+    """Whether the tenant's cloud in the file is one of this cloud, not of one that is gone."""
+    try:
+        connect(clouds, PROJECT).authorize()
+    except (openstack.exceptions.SDKException, keystoneauth1.exceptions.ClientException):
+        return False
+    return True
+
+
 def make_tenant(admin: Any, clouds: Path) -> None:
     """The project ``demo`` and its user, whose password is kept only in clouds.yaml."""
     written = yaml.safe_load(clouds.read_text())
@@ -117,7 +127,7 @@ def make_tenant(admin: Any, clouds: Path) -> None:
     )
     role = admin.identity.find_role("member")
     admin.identity.assign_project_role_to_user(project, user, role)
-    if PROJECT in written["clouds"]:
+    if PROJECT in written["clouds"] and lets_in(clouds):
         return
     admin.identity.update_user(user, password=password)
     operator = written["clouds"]["freehold-admin"]
