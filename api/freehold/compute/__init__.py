@@ -5,6 +5,7 @@ Each file of this room holds one resource type and adds its routes to the room's
 
 from freehold.access import Rule
 from freehold.compute import (
+    aggregate,
     availability_zone,
     console,
     extension,
@@ -52,6 +53,7 @@ _FILES = (
     quota_set,
     availability_zone,
     hypervisor,
+    aggregate,
     service,
     extension,
 )

@@ -174,3 +174,8 @@ def test_services_are_filtered_and_refuse_what_makes_no_sense(cloud: Cloud) -> N
     assert cloud.operator.put(missing, json=change, headers=_at("2.53")).status_code == 404
     assert cloud.client.get(f"{COMPUTE}/os-services").status_code == 403
     assert cloud.client.put(missing, json=change, headers=_at("2.53")).status_code == 403
+
+
+def test_hosts_are_grouped_by_zones_alone(cloud: Cloud) -> None:
+    assert _get(cloud.operator, "/os-aggregates") == {"aggregates": []}
+    assert cloud.client.get(f"{COMPUTE}/os-aggregates").status_code == 403
