@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -182,14 +183,21 @@ def _openstack(url: str, *lines: str) -> list[Any]:
         check=False,
     )
     assert done.stderr == ""
-    decoder, rest, found = json.JSONDecoder(), done.stdout.strip(), []
-    while rest:
-        if rest[0] not in "{[":
-            rest = rest.partition("\n")[2].strip()
+    return _values(done.stdout)
+
+
+def _values(text: str) -> list[Any]:
+    """Every JSON object or list in what was printed; progress may stand before one on its line."""
+    decoder, found = json.JSONDecoder(), []
+    while match := re.search(r"[{\[]", text):
+        text = text[match.start() :]
+        try:
+            value, end = decoder.raw_decode(text)
+        except json.JSONDecodeError:
+            text = text[1:]
             continue
-        value, end = decoder.raw_decode(rest)
         found.append(value)
-        rest = rest[end:].strip()
+        text = text[end:]
     return found
 
 
