@@ -153,3 +153,18 @@ def test_revocations_that_are_over_are_forgotten(store: Store) -> None:
 def test_a_revocation_of_everything_is_a_mistake(store: Store) -> None:
     with store.write() as session, pytest.raises(ValueError, match="whose"):
         revoke(session, NOW)
+
+
+@pytest.mark.parametrize("value", ["", "1", "².00", "99999999999.²", "x.y", "-1.00", "9" * 40])
+def test_a_link_value_that_nobody_signed_is_refused(value: str) -> None:
+    with pytest.raises(NotAuthenticated):
+        TOKENS.check_link("/v1/images/x/data", value, NOW)
+
+
+def test_a_link_is_good_for_its_own_path_and_time_only() -> None:
+    value = TOKENS.sign_link("/v1/images/x/data", NOW + timedelta(seconds=60))
+    TOKENS.check_link("/v1/images/x/data", value, NOW)
+    with pytest.raises(NotAuthenticated):
+        TOKENS.check_link("/v1/images/y/data", value, NOW)
+    with pytest.raises(NotAuthenticated):
+        TOKENS.check_link("/v1/images/x/data", value, NOW + timedelta(seconds=62))
