@@ -101,7 +101,7 @@ def test_guests_reach_each_other_and_the_packets_cross_as_vxlan(story: Story) ->
     lab = story.lab
     host = story.host("alpha")
     key = str(CHECKOUT / ".lab" / "id_ed25519")
-    # Other packets cross too (the ssh session itself, if the gateway is elsewhere), so time ends it.
+    # Other packets cross too (the ssh session, if the gateway is elsewhere): time ends it.
     watch = "timeout 20 tcpdump -lnni tun0 'udp port 4789' 2>&1"
     command = [*SSH, "-i", key, f"root@{lab.addresses[host]}", watch]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as capture:
