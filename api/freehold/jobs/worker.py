@@ -16,7 +16,6 @@ from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
 
 from freehold.errors import LeaseLost, Unavailable
 from freehold.jobs import job as job_table
@@ -315,12 +314,3 @@ def _digest(row: Job, outcome: Outcome, result: Result | None, problem: str, now
     errors = [entry.error.message for entry in result.resources if entry.error]
     if errors:
         row.summary += f": {errors[0]}"
-
-
-def queue(session: Session) -> Sequence[Target]:
-    """Targets that are due or leased, for people."""
-    return session.scalars(
-        select(Target)
-        .where(or_(Target.wanted > Target.done, Target.lease.is_not(None)))
-        .order_by(Target.priority, Target.due_since)
-    ).all()

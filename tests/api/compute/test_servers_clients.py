@@ -6,16 +6,10 @@ The real ones are in the tests under ``tests/e2e``.
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import openstack
@@ -28,6 +22,7 @@ from freehold.jobs import Question
 from freehold.store import utc_now
 from tests.api.compute.cloud import Cloud, make
 from tests.support.service import build, free_port, serve
+from tests.support.stock_client import openstack_lines
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -162,43 +157,8 @@ def test_the_sdk_pages_through_servers(admin: Connection, served: Served) -> Non
 
 
 def _openstack(url: str, *lines: str) -> list[Any]:
-    """Run commands in one process of the stock client; gives the JSON that each printed."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": "/nonexistent",
-        "OS_AUTH_URL": f"{url}/identity/v3",
-        "OS_USERNAME": "admin",
-        "OS_PASSWORD": PASSWORD,
-        "OS_PROJECT_NAME": "admin",
-        "OS_USER_DOMAIN_ID": "default",
-        "OS_PROJECT_DOMAIN_ID": "default",
-    }
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "openstack")],
-        input="\n".join(lines) + "\n",
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.stderr == ""
-    return _values(done.stdout)
-
-
-def _values(text: str) -> list[Any]:
-    """Every JSON object or list in what was printed; progress may stand before one on its line."""
-    decoder, found = json.JSONDecoder(), []
-    while match := re.search(r"[{\[]", text):
-        text = text[match.start() :]
-        try:
-            value, end = decoder.raw_decode(text)
-        except json.JSONDecodeError:
-            text = text[1:]
-            continue
-        found.append(value)
-        text = text[end:]
-    return found
+    """Commands of the stock client as the admin; gives the JSON that each printed."""
+    return openstack_lines(url, PASSWORD, *lines)
 
 
 def test_the_openstack_command_runs_the_story(served: Served) -> None:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import openstack
@@ -20,6 +15,7 @@ from openstack.exceptions import (
 )
 
 from tests.api.identity.conftest import ADMIN_PASSWORD
+from tests.support.stock_client import openstack_lines
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -92,33 +88,8 @@ def test_a_token_that_the_sdk_revokes_is_refused(served: str) -> None:
 
 
 def _openstack(url: str, *lines: str) -> list[Any]:
-    """Run commands in one process of the stock client; gives the JSON that each printed."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": "/nonexistent",
-        "OS_AUTH_URL": f"{url}/identity/v3",
-        "OS_USERNAME": "admin",
-        "OS_PASSWORD": ADMIN_PASSWORD,
-        "OS_PROJECT_NAME": "admin",
-        "OS_USER_DOMAIN_ID": "default",
-        "OS_PROJECT_DOMAIN_ID": "default",
-    }
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "openstack")],
-        input="\n".join(lines) + "\n",
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.stderr == ""
-    decoder, rest, found = json.JSONDecoder(), done.stdout.strip(), []
-    while rest:
-        value, end = decoder.raw_decode(rest)
-        found.append(value)
-        rest = rest[end:].strip()
-    return found
+    """Commands of the stock client as the admin; gives the JSON that each printed."""
+    return openstack_lines(url, ADMIN_PASSWORD, *lines)
 
 
 def test_the_openstack_command_manages_identity(served: str) -> None:

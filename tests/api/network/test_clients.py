@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import openstack
@@ -18,6 +13,7 @@ from openstack.exceptions import BadRequestException, ConflictException, NotFoun
 from freehold.identity import bootstrap
 from freehold.store import utc_now
 from tests.support.service import build, free_port, serve
+from tests.support.stock_client import openstack_lines
 
 PASSWORD = "correct horse"
 EXTERNAL = {
@@ -63,33 +59,8 @@ def _connect(url: str) -> Connection:
 
 
 def _openstack(url: str, *lines: str) -> list[Any]:
-    """Run commands in one process of the stock client; gives the JSON that each printed."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": "/nonexistent",
-        "OS_AUTH_URL": f"{url}/identity/v3",
-        "OS_USERNAME": "admin",
-        "OS_PASSWORD": PASSWORD,
-        "OS_PROJECT_NAME": "admin",
-        "OS_USER_DOMAIN_ID": "default",
-        "OS_PROJECT_DOMAIN_ID": "default",
-    }
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "openstack")],
-        input="\n".join(lines) + "\n",
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    assert done.stderr == ""
-    decoder, rest, found = json.JSONDecoder(), done.stdout.strip(), []
-    while rest:
-        value, end = decoder.raw_decode(rest)
-        found.append(value)
-        rest = rest[end:].strip()
-    return found
+    """Commands of the stock client as the admin; gives the JSON that each printed."""
+    return openstack_lines(url, PASSWORD, *lines)
 
 
 def test_the_openstack_command_builds_a_network_with_a_way_outside(url: str) -> None:
