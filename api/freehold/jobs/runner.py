@@ -1,8 +1,7 @@
 """The one file that imports ansible_runner.
 
 Each run has a private folder on tmpfs (0700) with its document and its result; only their paths
-reach
-Ansible as variables. The folder is removed when the run is over, whatever happened.
+reach Ansible as variables. The folder is removed when the run is over, whatever happened.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ KEPT_EVENTS = frozenset(
     }
 )
 KEPT_FACTS = ("changed", "msg", "steps", "counts", "diff", "unreachable")
+END_WITHIN_S = 10.0
 FAILURES = frozenset({"runner_on_failed", "runner_on_unreachable"})
 
 
@@ -164,14 +165,26 @@ def _failure(data: Mapping[str, Any]) -> str:
 
 
 def _end_children(folder: Path) -> None:
-    """End what a cancelled run left behind.
+    """End what a cancelled run left behind; returns when nothing of it is left.
 
     Ansible's workers live in sessions of their own, so ending the playbook's process group misses
-    them; all of them carry this run's ``FREEHOLD_RUN`` in their environment. The ssh master
-    connection
-    is shared between runs and stays.
+    them; all of them carry this run's ``FREEHOLD_RUN`` in their environment. A process that was
+    just being made while we looked is found by the next look; one that the kernel cannot end (it
+    waits for a disk) is left after ``END_WITHIN_S``.
     """
     mark = f"FREEHOLD_RUN={folder}".encode()
+    given_up = time.monotonic() + END_WITHIN_S
+    while left := list(_marked(mark)):
+        for process in left:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        if time.monotonic() > given_up:
+            return
+        time.sleep(0.01)
+
+
+def _marked(mark: bytes) -> Iterator[int]:
+    """Processes with a mark in their environment, but for ssh masters, which runs share."""
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
@@ -180,6 +193,6 @@ def _end_children(folder: Path) -> None:
                 continue
             if b"[mux]" in (process / "cmdline").read_bytes():
                 continue
-            os.kill(int(process.name), signal.SIGKILL)
-        except (FileNotFoundError, PermissionError, ProcessLookupError, OSError):
+        except OSError:
             continue
+        yield int(process.name)
