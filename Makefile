@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup cloud lab site demo cloud-down cloud-clean lab-shell test check lint types unit contract api \
-  e2e migration bench
+  e2e conformance migration bench
 
 help:  ## These words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -81,6 +81,15 @@ api: setup
 
 e2e: setup  ## The whole story on a cloud of this computer
 	$(BIN)/pytest -v -p no:randomly --timeout 1500 tests/e2e
+
+.lab/tempest-venv/.ready: tests/conformance/requirements.txt
+	@echo "Installing Tempest"
+	@[ -x $(@D)/bin/python ] || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --quiet --requirement $<
+	@touch $@
+
+conformance: setup .lab/tempest-venv/.ready  ## Tempest against the cloud of clouds.yaml: make conformance ARGS="--list fast"
+	$(BIN)/python -m tests.conformance.run $(ARGS)
 
 migration: setup  ## Write a migration from the tables in code: make migration MESSAGE="add colours"
 	@rm -f .lab/migration.sqlite; mkdir -p .lab
