@@ -95,3 +95,6 @@ migration: setup  ## Write a migration from the tables in code: make migration M
 	@rm -f .lab/migration.sqlite; mkdir -p .lab
 	FREEHOLD_DATABASE=sqlite:///$(CURDIR)/.lab/migration.sqlite $(BIN)/freehold db revision "$(MESSAGE)"
 	$(BIN)/ruff format --quiet api/freehold/store/migrations && $(BIN)/ruff check --quiet --fix api/freehold/store/migrations
+
+bench: setup  ## Measure the APIs' requests per second and write the table of docs/measurements.md
+	$(BIN)/python -m tests.bench.api

@@ -102,6 +102,7 @@ def _serve(_options: argparse.Namespace, config: Config, store: Store) -> int:
         port=config.listen_port,
         log_level="info",
         access_log=False,
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
     )
     return 0
