@@ -63,10 +63,11 @@ def _user_data(text: str) -> str:
     return _base64("".join(text.split()))
 
 
+Data = AfterValidator(_data)
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_trimmed)]
 Description = Annotated[str, Field(max_length=255), AfterValidator(printable)]
 MetaKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9\-_:. ]{1,255}$")]
-MetaValue = Annotated[str, Field(max_length=255), AfterValidator(_data)]
+MetaValue = Annotated[str, Field(max_length=255), Data]
 Metadata = dict[MetaKey, MetaValue]
 Tag = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^,/]*$"), AfterValidator(_data)]
 UserData = Annotated[str, Field(max_length=MAX_USER_DATA), AfterValidator(_user_data)]

@@ -27,24 +27,26 @@ def list_groups(call: Call, server_id: str) -> dict[str, Any]:
     server = find_server(call, server_id, f"{POLICY}:list")
     groups = groups_of_server(call.session, server.id)
     names = {group["id"]: group["name"] for group in groups}
-    return {"security_groups": [_wire(group, names) for group in groups]}
+    return {"security_groups": [group_wire(group, names) for group in groups]}
 
 
-def _wire(group: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+def group_wire(group: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """A group in nova's form; ``names`` are those of the groups that rules may refer to."""
     return {
         "id": group["id"],
         "name": group["name"],
         "description": group["description"],
         "tenant_id": group["project_id"],
         "rules": [
-            _rule(rule, names)
+            rule_wire(rule, names)
             for rule in group["security_group_rules"]
             if rule["direction"] == "ingress"
         ],
     }
 
 
-def _rule(rule: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+def rule_wire(rule: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """A rule in nova's form."""
     remote = rule["remote_group_id"]
     return {
         "id": rule["id"],

@@ -60,6 +60,8 @@ class Edge:
         streamed = path.startswith(STREAMED) and path.endswith("/file")
         limit = None if streamed else self.max_body_bytes
         try:
+            if scope["method"] == "DELETE" and path.endswith("/"):
+                raise errors.NotFound("The path names nothing to delete behind its last slash.")
             await self.app(scope, _bounded(receive, limit), identified)
         except errors.FreeholdError as error:
             if started:

@@ -35,6 +35,19 @@ from freehold.network.plug import (
     ports_of,
     unplug,
 )
+from freehold.network.security_group import (
+    ChangedGroup,
+    GroupChange,
+    GroupWish,
+    NewGroup,
+    create_group,
+    delete_group,
+    groups_of_project,
+    show_group,
+    update_group,
+)
+from freehold.network.security_group_rule import NewRules, RuleWish
+from freehold.network.security_group_rule_operations import create_rules, delete_rule
 from freehold.network.server_group import groups_of_server, join_group, leave_group
 from freehold.network.tag import tag_routes
 from freehold.network.tagged import TAGGED
@@ -74,11 +87,22 @@ def target_kinds(_config: Config, _tokens: Tokens) -> list[TargetKind]:
 __all__ = [
     "ROUTES",
     "RULES",
+    "ChangedGroup",
     "FixedIpView",
+    "GroupChange",
     "GroupView",
+    "GroupWish",
+    "NewGroup",
+    "NewRules",
     "PortView",
     "PortWish",
+    "RuleWish",
     "SubnetView",
+    "create_group",
+    "create_rules",
+    "delete_group",
+    "delete_rule",
+    "groups_of_project",
     "groups_of_server",
     "hosts_changed",
     "join_group",
@@ -86,7 +110,9 @@ __all__ = [
     "plug",
     "ports_bound",
     "ports_of",
+    "show_group",
     "target_kinds",
     "tenant_networks",
     "unplug",
+    "update_group",
 ]

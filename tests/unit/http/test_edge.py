@@ -43,3 +43,10 @@ def test_an_unforeseen_error_keeps_its_text_to_the_log(service: Service) -> None
     assert answer.status_code == 500
     assert "swordfish" not in answer.text
     assert answer.headers["x-openstack-request-id"] in answer.text
+
+
+def test_deleting_nothing_in_particular_finds_nothing(service: Service) -> None:
+    client = service.client(admin())
+    for collection in ("flavors", "os-security-groups"):
+        assert client.delete(f"/compute/v2.1/{collection}/").status_code == 404
+    assert client.delete("/compute/v2.1/flavors").status_code == 405
