@@ -12,6 +12,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from tests.conformance import lists, settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TEMPEST = CHECKOUT / ".lab/tempest-venv/bin"
-CHOICES = ("must-pass", "fast", "not-yet", "all")
+CHOICES = ("must-pass", "fast", "not-yet", "all", "every")
 STESTR = """[DEFAULT]
 test_path={packages}/tempest/test_discover
 top_dir={packages}
@@ -39,21 +40,21 @@ class Result:
 
 
 def chosen(which: str, match: str | None) -> list[str]:
-    """Names of the tests of a list that match a regular expression."""
+    """Names of the tests of a list that match a regular expression; every: all that Tempest has."""
     must, others = lists.must_pass(), list(lists.not_yet())
     names = {
-        "must-pass": must,
-        "fast": lists.fast(must),
-        "not-yet": others,
-        "all": must + others,
-    }[which]
+        "must-pass": lambda: must,
+        "fast": lambda: lists.fast(must),
+        "not-yet": lambda: others,
+        "all": lambda: must + others,
+        "every": tempest_has,
+    }[which]()
     return [name for name in names if re.search(match or "", name)]
 
 
 def tempest(folder: Path, names: Sequence[str], at_once: int) -> Iterator[Result]:
     """Run tests by name; gives each result as it comes, those of set-ups that failed too."""
-    (packages,) = (TEMPEST.parent / "lib").glob("python3*/site-packages")
-    (folder / ".stestr.conf").write_text(STESTR.format(packages=packages))
+    _configure_stestr(folder)
     # A name stands before the attributes in brackets, which change from release to release.
     wanted = folder / "wanted.txt"
     wanted.write_text("".join(f"^{re.escape(name)}(\\[|$)\n" for name in names))
@@ -83,6 +84,28 @@ def tempest(folder: Path, names: Sequence[str], at_once: int) -> Iterator[Result
         assert reading.stdout is not None
         for line in reading.stdout:
             yield Result(**json.loads(line))
+
+
+def _configure_stestr(folder: Path) -> None:
+    (packages,) = (TEMPEST.parent / "lib").glob("python3*/site-packages")
+    (folder / ".stestr.conf").write_text(STESTR.format(packages=packages))
+
+
+def tempest_has() -> list[str]:
+    """Names of all tests that Tempest comes with."""
+    with tempfile.TemporaryDirectory() as folder:
+        _configure_stestr(Path(folder))
+        environment = {"PATH": f"{TEMPEST}:/usr/bin:/bin", "HOME": folder}
+        for verb in ("init", "list"):
+            told = subprocess.run(
+                [str(TEMPEST / "stestr"), verb],
+                cwd=folder,
+                env=environment | {"PYTHONWARNINGS": "ignore"},
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+    return sorted({word.partition("[")[0] for word in told.split() if word.startswith("tempest.")})
 
 
 def show(number: int, total: int, result: Result) -> None:
@@ -136,7 +159,8 @@ def main() -> int:
     code = report(names, results)
     if options.promote:
         passed = [name for name, result in results.items() if result.status == "success"]
-        print(f"{len(lists.promote(passed))} moved to {lists.MUST_PASS.name}")
+        keep = lists.hold if options.list == "every" else lists.promote
+        print(f"{len(keep(passed))} moved to {lists.MUST_PASS.name}")
     return code
 
 

@@ -40,11 +40,27 @@ def test_a_test_that_passes_moves_and_is_never_in_both(
 ) -> None:
     monkeypatch.setattr(lists, "MUST_PASS", tmp_path / "must")
     monkeypatch.setattr(lists, "NOT_YET", tmp_path / "not")
-    (tmp_path / "must").write_text("# kept\na.old\n")
-    (tmp_path / "not").write_text("# kept too\na.b Not tried yet.\na.c There is no disk.\n")
-    assert lists.promote(["a.b", "a.old", "somebody.elses"]) == ["a.b"]
-    assert (tmp_path / "must").read_text() == "# kept\na.b\na.old\n"
-    assert (tmp_path / "not").read_text() == "# kept too\na.c There is no disk.\n"
+    (tmp_path / "must").write_text("# kept\ntempest.old\n")
+    (tmp_path / "not").write_text(
+        "# kept too\ntempest.b Not tried yet.\ntempest.d There is no disk.\n"
+    )
+    assert lists.promote(["tempest.b", "tempest.old", "tempest.c"]) == ["tempest.b"]
+    assert (tmp_path / "must").read_text() == "# kept\ntempest.b\ntempest.old\n"
+    assert (tmp_path / "not").read_text() == "# kept too\ntempest.d There is no disk.\n"
+
+
+def test_a_test_that_no_list_names_can_be_held_to_pass_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "MUST_PASS", tmp_path / "must")
+    monkeypatch.setattr(lists, "NOT_YET", tmp_path / "not")
+    (tmp_path / "must").write_text("tempest.a\n")
+    (tmp_path / "not").write_text("tempest.b Not tried yet.\n")
+    assert lists.hold(["tempest.b", "tempest.c", "tempest.a", "setUpClass (x)"]) == [
+        "tempest.b",
+        "tempest.c",
+    ]
+    assert (tmp_path / "must").read_text() == "tempest.a\ntempest.b\ntempest.c\n"
 
 
 def test_the_fast_part_is_of_tests_that_must_pass_and_need_no_guest() -> None:
