@@ -77,6 +77,9 @@ class Policy:
         """Whether ``caller`` may do ``rule`` on ``target``; without one, on a thing of their own
         project.
 
+        What the target does not say (None) fits nobody: a caller without a project does not own
+        what no project has.
+
         Raises:
             PolicyNotRegistered: The rule's name is not known (a mistake in our code).
         """
@@ -94,7 +97,8 @@ class Policy:
         if caller.scope.system:
             credentials["system"] = "all"
         check = self._enforcer.rules[rule]
-        return bool(check(dict(about), credentials, self._enforcer, rule))
+        known = {name: value for name, value in about.items() if value is not None}
+        return bool(check(known, credentials, self._enforcer, rule))
 
     def _follow_files(self) -> None:
         """Read changed policy files, looking every ``LOOK_EVERY_S`` and not at each decision.

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, lazyload, mapped_column, relationship
 
 from freehold.errors import NotFound
 from freehold.http import Call
@@ -115,6 +115,9 @@ class Server(Converged, Base):
 def find_server(call: Call, server_id: str, rule: str) -> Server:
     """The server, if the caller may do ``rule`` on it; locked against others when the call writes.
 
+    Its tags are read when they are looked at, so that the time of a refusal does not tell that
+    there is a server.
+
     Raises:
         NotFound: There is none that the caller may know of: one of another project is answered
             exactly like an unknown id.
@@ -123,7 +126,12 @@ def find_server(call: Call, server_id: str, rule: str) -> Server:
     writes = call.request.method not in ("GET", "HEAD")
     server = None
     if _ID.fullmatch(server_id):
-        server = call.session.get(Server, server_id, with_for_update=writes or None)
+        server = call.session.get(
+            Server,
+            server_id,
+            options=[lazyload(Server.tag_rows)],
+            with_for_update=writes or None,
+        )
     hidden = server is not None and (
         server.project_id != call.caller.project_id and not call.may(rule, server.policy_target)
     )

@@ -27,6 +27,13 @@ def test_a_reader_sees_what_is_of_their_project() -> None:
     assert policy.allows(ADMIN, "thing:show", {"project_id": "q"})
 
 
+def test_without_a_project_one_owns_nothing_not_even_what_no_project_has() -> None:
+    policy = Policy(RULES, None)
+    nowhere = Caller(user_id="u", scope=Scope(domain_id="d"), roles=("reader",))
+    assert not policy.allows(nowhere, "thing:show", {"project_id": None})
+    assert not policy.allows(nowhere, "thing:show", None)
+
+
 def test_nested_names_of_a_target_are_plain_keys() -> None:
     policy = Policy(RULES, None)
     assert policy.allows(READER, "thing:own", {"target.user.id": "u"})
