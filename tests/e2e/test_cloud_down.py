@@ -6,13 +6,18 @@ from pathlib import Path
 
 from tests.support.lab import Lab, run
 
+LAB = "freehold-lab/labs/fh"
+
 
 def traces() -> list[str]:
-    """What a lab could leave: links, mounts, control groups, processes, folders."""
+    """What this lab could leave: links, mounts, control groups, processes, folders.
+
+    Another lab of this computer (another prefix) is not this one's trace.
+    """
     links = [link.name for link in Path("/sys/class/net").iterdir()]
     found = [f"link {name}" for name in links if "fh-" in name or name.startswith("fhlab")]
     mounts = Path("/proc/mounts").read_text().splitlines()
-    found += [f"mount {line}" for line in mounts if "freehold-lab" in line]
+    found += [f"mount {line}" for line in mounts if LAB in line]
     for group in Path("/sys/fs/cgroup").glob("**/freehold-lab/fh-*"):
         found.append(f"cgroup {group}")
     for process in Path("/proc").iterdir():
@@ -21,9 +26,9 @@ def traces() -> list[str]:
                 words = (process / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"freehold-lab" in words:
+            if LAB.encode() in words:
                 found.append(f"process {process.name} {words!r}")
-    found += [f"folder {path}" for path in Path("/var/lib/freehold-lab/labs").glob("fh")]
+    found += [f"folder {path}" for path in Path("/var/lib").glob(LAB)]
     return found
 
 
