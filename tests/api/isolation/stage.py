@@ -312,8 +312,10 @@ def _network(stage: Stage) -> None:
     things["networks"] = network = make("network", name="owners-own")
     things["subnets"] = make("subnet", network_id=network, cidr="10.0.0.0/24", ip_version=4)
     things["security-groups"] = make("security_group", name="owners-own")
+    things["os-security-groups"] = things["security-groups"]
     rule = {"security_group_id": things["security-groups"], "direction": "ingress"}
     things["security-group-rules"] = make("security_group_rule", **rule, protocol="tcp")
+    things["os-security-group-rules"] = things["security-group-rules"]
     things["ports"] = make("port", network_id=network)
     things["spare_port"] = make("port", network_id=network)
     things["routers"] = make("router", external_gateway_info={"network_id": things["outside"]})

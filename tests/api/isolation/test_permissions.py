@@ -7,34 +7,12 @@ from collections.abc import Iterator
 import pytest
 from httpx2 import Response
 
-from freehold.app import route_tables
-from freehold.compute.server_actions import ACTIONS
 from tests.api.isolation.stage import PERSONAS, Stage
-from tests.api.isolation.table import REQUESTS, Line, Question, question, read_table, without_ids
+from tests.api.isolation.table import Line, Question, question, read_table, without_ids
 
 LINES = read_table()
 ROOMS = ("identity", "image", "network", "compute", "v1", "")
 OWNERS = ("reader", "member", "admin", "system")
-ACTION_PATH = "/compute/v2.1/servers/{server_id}/action"
-
-
-def _routes() -> set[tuple[str, str]]:
-    """All that the application serves, an action of a server as a path of its own."""
-    routes = {("GET", "/")} | {route for table in route_tables() for route in table.policies}
-    actions = {("POST", f"{ACTION_PATH}#{name}") for name in ACTIONS}
-    return (routes - {("POST", ACTION_PATH)}) | actions
-
-
-def test_every_route_stands_in_the_table_and_nothing_else() -> None:
-    written = {(line.method, line.path) for line in LINES}
-    assert written == _routes(), "docs/reference/permissions.md and the routes differ"
-    assert len(written) == len(LINES), "a route stands in the table twice"
-    assert set(REQUESTS) <= {str(line) for line in LINES}
-
-
-def test_where_nobody_succeeds_the_table_says_why() -> None:
-    silent = [str(line) for line in LINES if min(line.expected) >= 400 and not line.note]
-    assert silent == []
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -42,7 +20,7 @@ def test_each_persona_gets_what_the_table_says(stage: Stage, room: str) -> None:
     lines = [line for line in LINES if line.path.split("/")[1] == room]
     wrong = [problem for line in lines for problem in _problems(stage, line)]
     assert lines
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def _problems(stage: Stage, line: Line) -> Iterator[str]:
