@@ -20,7 +20,7 @@ def _routes() -> set[str]:
 def test_every_route_stands_in_the_table() -> None:
     missing = _routes() - {str(line) for line in LINES}
     assert not missing, (
-        "Say in docs/reference/permissions.md who may, and in tests/api/isolation/requests.yml with "
+        "Say in docs/reference/permissions.md who may, in tests/api/isolation/requests.yml by "
         f"what body: {sorted(missing)}"
     )
 
