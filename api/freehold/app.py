@@ -11,16 +11,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from freehold.access import Access, Rule, Tokens
 from freehold.config import Config
 from freehold.errors import Unavailable
-from freehold.http import Routes
-from freehold.http.application import Edge, prepare
+from freehold.http import Routes, VersionDocument
+from freehold.http.application import Application
 from freehold.jobs import Ask, Question, TargetKind
 from freehold.jobs.job import Seal
 from freehold.jobs.runner import AnsibleRunner
@@ -85,7 +82,7 @@ def build_worker(config: Config, store: Store) -> Worker:
 
 def create_app(
     config: Config, store: Store, *, worker: Worker | None = None, ask: Ask | None = None
-) -> FastAPI:
+) -> Application:
     """Build the application; a given worker lives as long as the application is served.
 
     Args:
@@ -94,29 +91,26 @@ def create_app(
     """
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: Application) -> AsyncIterator[None]:
         if worker is not None:
             worker.start()
         yield
         if worker is not None:
             await run_in_threadpool(worker.stop)
+        app.state.threads.close()
 
     secret = read_secret(config.secret_file)
     tokens = Tokens(secret, config.token_lifetime_s)
-    app = FastAPI(
-        title="Freehold", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan
+    tables = route_tables()
+    endpoints = [endpoint for table in tables for endpoint in table.endpoints]
+    app = Application(
+        [*endpoints, _root(tables)], lifespan=lifespan, max_body_bytes=config.max_body_bytes
     )
     app.state.config = config
     app.state.store = store
     app.state.access = Access(tokens, rules(), config.policy_dir)
     app.state.ask = ask or (worker.ask if worker is not None else _nobody_to_ask)
     app.state.seal = Seal(secret)
-    prepare(app)
-    app.add_middleware(Edge, max_body_bytes=config.max_body_bytes)
-    tables = route_tables()
-    for routes in tables:
-        app.include_router(routes.router)
-    _serve_versions(app, config, tables)
     return app
 
 
@@ -124,14 +118,11 @@ def _nobody_to_ask(question: Question) -> dict[str, Any]:
     raise Unavailable(f"No worker runs here that could ask {question.limit}.")
 
 
-def _serve_versions(app: FastAPI, config: Config, tables: Sequence[Routes]) -> None:
-    """Version documents: ``/`` names all APIs; each API's own documents are made from its
-    ApiVersion.
-    """
+def _root(tables: Sequence[Routes]) -> VersionDocument:
+    """``/`` names all APIs; each API's own documents are made from its ApiVersion."""
     versions = {table.version.prefix: table.version for table in tables}
 
-    def root(request: Request) -> JSONResponse:
-        entries = [version.document(config.public_url) for version in versions.values()]
-        return JSONResponse({"versions": entries})
+    def document(url: str) -> dict[str, Any]:
+        return {"versions": [version.document(url) for version in versions.values()]}
 
-    app.add_api_route("/", root, methods=["GET"], include_in_schema=False)
+    return VersionDocument("/", document)

@@ -6,6 +6,7 @@ and made for programs; ``retry`` tells a caller (or a worker) whether trying aga
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import ClassVar
 
@@ -71,10 +72,14 @@ class NotFound(FreeholdError):
 
 
 class MethodNotAllowed(FreeholdError):
-    """The path exists, the verb does not."""
+    """The path exists, the verb does not; ``allowed`` are those that it has."""
 
     code = "METHOD_NOT_ALLOWED"
     kind = "MethodNotAllowed"
+
+    def __init__(self, message: str, *, allowed: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class NotAcceptable(FreeholdError):

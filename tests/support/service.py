@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from freehold.access import Caller, Scope
 from freehold.app import create_app
 from freehold.config import Config
+from freehold.http.application import Application
 from freehold.store import Base, Store, new_hex_id, utc_now
 
 
@@ -28,7 +28,7 @@ from freehold.store import Base, Store, new_hex_id, utc_now
 class Service:
     """The application and what stands behind it."""
 
-    app: FastAPI
+    app: Application
     store: Store
     config: Config
 

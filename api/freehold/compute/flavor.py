@@ -317,17 +317,11 @@ def delete_flavor(call: Call, flavor_id: str) -> None:
     call.audit("delete", "flavor", flavor_id)
 
 
-def no_flavor_named(call: Call) -> None:
-    """An empty id is an unknown id, not the list."""
-    raise NotFound("Flavor '' could not be found.", kind="FlavorNotFound")
-
-
 def routes(table: Routes) -> None:
     """Add the routes of flavors."""
     one = "/flavors/{flavor_id}"
     table.add("GET", "/flavors", list_flavors, policy=SEE)
     table.add("GET", "/flavors/detail", list_flavors_detail, policy=SEE)
-    table.add("GET", "/flavors/", no_flavor_named, policy=SEE)
     table.add("POST", "/flavors", create_flavor, policy=f"{MANAGE}:create")
     table.add("GET", one, show_flavor, policy=SEE)
     table.add("PUT", one, update_flavor, policy=f"{MANAGE}:update")

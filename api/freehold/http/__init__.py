@@ -2,9 +2,10 @@
 resource.
 """
 
+from freehold.http.call import Call, Later, Reply, transact
 from freehold.http.listing import Listing, Page, SortKey
-from freehold.http.operation import Call, Later, Reply, Routes, transact
-from freehold.http.version_documents import version_routes
+from freehold.http.operation import Routes
+from freehold.http.version_documents import VersionDocument, version_routes
 from freehold.http.versions import ApiVersion, Microversion
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Reply",
     "Routes",
     "SortKey",
+    "VersionDocument",
     "transact",
     "version_routes",
 ]

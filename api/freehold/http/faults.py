@@ -70,7 +70,11 @@ def fault(error: FreeholdError, path: str, request_id: str) -> JSONResponse:
     """Render an error as the API behind ``path`` would."""
     api = api_of(path)
     status = status_of(error, api)
-    headers = {"WWW-Authenticate": 'Keystone uri="/identity"'} if status == 401 else None
+    headers = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Keystone uri="/identity"'
+    if isinstance(error, errors.MethodNotAllowed):
+        headers["Allow"] = ", ".join(error.allowed)
     body = _body(error, api, status, request_id)
     return JSONResponse(body, status, headers)
 

@@ -1,120 +1,130 @@
 """One HTTP operation: who calls, what they may, one transaction, one answer.
 
 A service writes plain functions and lists them in a route table where the policy name stands beside
-the path. This room authenticates, negotiates the microversion, checks the policy, opens the
-transaction (write for POST, PUT, PATCH and DELETE), commits **before** the answer leaves, and turns
-errors into the API's own faults.
+the path. This room authenticates, negotiates the microversion, checks the policy, reads the body,
+opens the transaction (write for POST, PUT, PATCH and DELETE), commits **before** the answer leaves,
+and turns errors into the API's own faults. The caller of a write is admitted in a read before it:
+who may not write never waits for those who do.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from fastapi import APIRouter, Depends
-from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from freehold.access import Access, Caller
-from freehold.config import Config
-from freehold.http.versions import ApiVersion, Microversion
-from freehold.store import Store, utc_now
+from freehold.access import Caller
+from freehold.errors import BadRequest, NotAuthenticated
+from freehold.http.body import checked
+from freehold.http.call import Call, Later, Reply, transact
+from freehold.http.dispatch import Endpoint
+from freehold.http.versions import ApiVersion
 
 READS = frozenset({"GET", "HEAD"})
-T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Reply:
-    """An answer that needs more than a body: another status, headers."""
-
-    body: Any = None
-    status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Later:
-    """The rest of an operation that waits for a machine, run once the transaction is over.
-
-    So no other request waits with it. ``finish`` returns what the operation would; it has no
-    session.
-    """
-
-    finish: Callable[[], Any]
-
-
-class Call:
-    """What an operation's function gets besides its parameters.
+class Operation:
+    """Serves one function at one method and path.
 
     Attributes:
-        session: The open transaction.
-        caller: Who asks; anonymous only where the route says ``public``.
-        now: The clock, read once a request.
-        microversion: As negotiated; None for APIs without.
+        body: How its body is checked: None when it has none, ``bytes`` when it takes it as it is.
+        streams: An async function that reads its body, or waits, outside any transaction.
     """
 
-    session: Session
-    caller: Caller
+    def __init__(
+        self,
+        version: ApiVersion,
+        method: str,
+        path: str,
+        function: Callable[..., Any],
+        *,
+        policy: str | None,
+        status: int,
+        writes: bool,
+        streams: bool = False,
+    ) -> None:
+        self.version = version
+        self.method = method
+        self.path = version.prefix + path
+        self.function = function
+        self.policy = policy
+        self.status = status
+        self.writes = writes
+        self.streams = streams
+        self.body: TypeAdapter[Any] | type[bytes] | None = None
+        self._checks: dict[str, TypeAdapter[Any]] = {}
+        for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+            if name == "body":
+                said = parameter.annotation
+                self.body = bytes if said is bytes else TypeAdapter(said)
+            elif name != "call" and parameter.annotation is not str:
+                self._checks[name] = TypeAdapter(parameter.annotation)
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.store: Store = request.app.state.store
-        self.access: Access = request.app.state.access
-        self.config: Config = request.app.state.config
-        self.now: datetime = utc_now()
-        self.microversion: Microversion | None = None
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request = Request(scope, receive)
+        call = Call(request)
+        call.microversion = self.version.negotiate(request.headers)
+        said = request.state.version_headers = self.version.headers(call.microversion)
+        if self.streams:
+            await transact(call, lambda: self._admit(call), writes=False)
+            outcome = await self.function(call=call, **self._arguments(call, b""))
+        else:
+            content = await request.body() if self.body is not None else b""
+            outcome = await call.threads.run(lambda: self._run(call, content))
+        await _response(outcome, self.status, said)(scope, receive, send)
 
-    @property
-    def params(self) -> Mapping[str, str]:
-        """Query parameters; a repeated one gives its last value (``many`` gives all)."""
-        return self.request.query_params
+    def _run(self, call: Call, content: bytes) -> Any:
+        with call.store.read() as session:
+            call.session = session
+            self._admit(call)
+            arguments = self._arguments(call, content)
+            if not self.writes:
+                outcome = self.function(call=call, **arguments)
+        if self.writes:
+            with call.store.write() as session:
+                call.session = session
+                outcome = self.function(call=call, **arguments)
+        if isinstance(outcome, Later):
+            outcome = outcome.finish()
+        return outcome if isinstance(outcome, Response) else _rendered(outcome)
 
-    def many(self, name: str) -> list[str]:
-        """All values of a repeated query parameter."""
-        return self.request.query_params.getlist(name)
+    def _admit(self, call: Call) -> None:
+        """Find out who calls, and refuse who may not.
 
-    def url(self, path: str) -> str:
-        """An absolute link on the public URL; ``path`` starts with ``/``."""
-        return f"{self.config.public_url.rstrip('/')}{path}"
+        Where nobody need log in, a token that is not good is no token (as keystone has it): a
+        client with a stale one can get a new one.
+        """
+        try:
+            call.caller = call.access.caller(call.session, call.request.headers, call.now)
+        except NotAuthenticated:
+            if self.policy is not None:
+                raise
+            call.caller = Caller()
+        if self.policy is not None:
+            call.access.require_login(call.caller)
+            call.enforce(self.policy)
 
-    def at_least(self, version: str) -> bool:
-        """Whether the answer is in this microversion or a later one."""
-        return self.microversion is not None and self.microversion.at_least(version)
-
-    def enforce(self, rule: str, target: Mapping[str, Any] | None = None) -> None:
-        """Refuse (Forbidden) unless policy lets the caller do ``rule`` on ``target``."""
-        self.access.enforce(self.caller, rule, target)
-
-    def may(self, rule: str, target: Mapping[str, Any] | None = None) -> bool:
-        """The same as a question."""
-        return self.access.allows(self.caller, rule, target)
-
-    def audit(self, action: str, resource: str, resource_id: str, **facts: Any) -> None:
-        """Write into the audit trail, in this transaction. No secrets in ``facts``."""
-        self.access.record(
-            self.session,
-            caller=self.caller,
-            action=action,
-            resource=resource,
-            resource_id=resource_id,
-            request_id=self.request.state.request_id,
-            now=self.now,
-            facts=facts,
-        )
-
-
-def _call(request: Request) -> Call:
-    return Call(request)
-
-
-CallDep = Annotated[Call, Depends(_call)]
+    def _arguments(self, call: Call, content: bytes) -> dict[str, Any]:
+        arguments: dict[str, Any] = dict(call.request.path_params)
+        for name, check in self._checks.items():
+            try:
+                arguments[name] = check.validate_python(arguments[name])
+            except ValidationError as error:
+                message = error.errors(include_url=False)[0]["msg"]
+                raise BadRequest(f"{name} in the path: {message}") from error
+        if self.body is bytes:
+            arguments["body"] = content
+        elif isinstance(self.body, TypeAdapter):
+            kind = call.request.headers.get("content-type", "")
+            arguments["body"] = checked(self.body, content, kind)
+        return arguments
 
 
 class Routes:
@@ -122,11 +132,15 @@ class Routes:
 
     Args:
         version: Its prefix and microversions.
+
+    Attributes:
+        endpoints: All that is served, operations and version documents.
+        policies: Method and path → the rule that is checked first, None where it is public.
     """
 
     def __init__(self, version: ApiVersion) -> None:
         self.version = version
-        self.router = APIRouter(prefix=version.prefix)
+        self.endpoints: list[Endpoint] = []
         self.policies: dict[tuple[str, str], str | None] = {}
 
     def add(
@@ -142,11 +156,13 @@ class Routes:
         """Serve ``function`` at ``path``.
 
         Args:
-            method: GET, POST, …
-            path: Below the version's prefix, FastAPI form (``/servers/{server_id}``).
-            function: ``def f(call: Call, …)``; path, query and body parameters as FastAPI reads
-                them from its signature. Returns a JSON-able body, a Reply, a Later, a Response, or
-                None for no body.
+            method: GET, POST, …; GET is served for HEAD too.
+            path: Below the version's prefix (``/servers/{server_id}``; ``{name:path}`` takes
+                slashes too).
+            function: ``def f(call: Call, …)``; further parameters are those of the path, as text
+                or what their annotation makes of it, and ``body``: a model or any type that
+                pydantic checks JSON against, or ``bytes`` for the body as it is. Returns a
+                JSON-able body, a Reply, a Later, a Response, or None for no body.
             policy: The rule that the caller must pass before anything is looked up; rules about the
                 resource itself are the function's work (``call.enforce``). None means public.
             status: Status of a plain body.
@@ -155,14 +171,18 @@ class Routes:
         """
         if writes is None:
             writes = method not in READS
-        served = self._served(function, policy, status, writes)
-        self._register(method, path, function, served, policy, status)
+        self.serve(
+            Operation(
+                self.version, method, path, function, policy=policy, status=status, writes=writes
+            ),
+            policy,
+        )
 
     def add_stream(
         self,
         method: str,
         path: str,
-        function: Callable[..., Awaitable[Any]],
+        function: Callable[..., Any],
         *,
         policy: str | None,
         status: int = 200,
@@ -173,111 +193,39 @@ class Routes:
         ``function`` starts. It touches the store only in short transactions, by ``transact``, and
         there alone ``call.session`` is good. Everything else is as ``add`` says.
         """
-        served = self._streamed(function, policy, status)
-        self._register(method, path, function, served, policy, status)
-
-    def _register(
-        self,
-        method: str,
-        path: str,
-        function: Callable[..., Any],
-        served: Callable[..., Any],
-        policy: str | None,
-        status: int,
-    ) -> None:
-        self.policies[(method, self.version.prefix + path)] = policy
-        self.router.add_api_route(
-            path,
-            served,
-            methods=[method],
-            status_code=status,
-            response_model=None,
-            tags=[self.version.service_type],
-            operation_id=f"{self.version.service_type}.{function.__module__.rsplit('.', 1)[-1]}"
-            f".{function.__name__}.{method.lower()}",
-            summary=(inspect.getdoc(function) or function.__name__).split("\n")[0],
+        self.serve(
+            Operation(
+                self.version,
+                method,
+                path,
+                function,
+                policy=policy,
+                status=status,
+                writes=True,
+                streams=True,
+            ),
+            policy,
         )
 
-    def _served(
-        self, function: Callable[..., Any], policy: str | None, status: int, writes: bool
-    ) -> Callable[..., Response]:
-        @functools.wraps(function)
-        def served(call: Call, **arguments: Any) -> Response:
-            self._negotiate(call)
-            transaction = call.store.write if writes else call.store.read
-            with transaction() as session:
-                call.session = session
-                _admit(call, policy)
-                outcome = function(call=call, **arguments)
-            if isinstance(outcome, Later):
-                outcome = outcome.finish()
-            return _response(outcome, status, call.request.state.version_headers)
-
-        return _declared(served, function)
-
-    def _streamed(
-        self, function: Callable[..., Awaitable[Any]], policy: str | None, status: int
-    ) -> Callable[..., Awaitable[Response]]:
-        @functools.wraps(function)
-        async def served(call: Call, **arguments: Any) -> Response:
-            self._negotiate(call)
-            await transact(call, lambda: _admit(call, policy), writes=False)
-            outcome = await function(call=call, **arguments)
-            return _response(outcome, status, call.request.state.version_headers)
-
-        return _declared(served, function)
-
-    def _negotiate(self, call: Call) -> None:
-        call.microversion = self.version.negotiate(call.request.headers)
-        call.request.state.version_headers = self.version.headers(call.microversion)
+    def serve(self, endpoint: Endpoint, policy: str | None = None) -> None:
+        """Serve any endpoint; ``policy`` is only told, the endpoint itself checks it."""
+        self.policies[(endpoint.method, endpoint.path)] = policy
+        self.endpoints.append(endpoint)
 
 
-async def transact(call: Call, step: Callable[[], T], *, writes: bool = True) -> T:
-    """Run ``step`` in a short transaction of its own, off the event loop; for ``add_stream``.
-
-    ``call.session`` is that transaction and ``call.now`` is read again; both are only good in
-    ``step``.
-    """
-
-    def run() -> T:
-        call.now = utc_now()
-        transaction = call.store.write if writes else call.store.read
-        with transaction() as session:
-            call.session = session
-            return step()
-
-    return await run_in_threadpool(run)
-
-
-def _admit(call: Call, policy: str | None) -> None:
-    """Find out who calls, and refuse who may not."""
-    call.caller = call.access.caller(call.session, call.request.headers, call.now)
-    if policy is not None:
-        call.access.require_login(call.caller)
-        call.enforce(policy)
-
-
-def _declared(served: Callable[..., T], function: Callable[..., Any]) -> Callable[..., T]:
-    """Let FastAPI read ``function``'s parameters from ``served``, the call itself made by us."""
-    signature = inspect.signature(function, eval_str=True)
-    parameters = [
-        parameter.replace(annotation=CallDep) if parameter.annotation is Call else parameter
-        for parameter in signature.parameters.values()
-    ]
-    served.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=parameters, return_annotation=Response
-    )
-    served.__annotations__ = {p.name: p.annotation for p in parameters}
-    return served
+def _rendered(outcome: Any) -> Reply:
+    """The answer with its body as bytes, made in the operation's own thread."""
+    reply = outcome if isinstance(outcome, Reply) else Reply(outcome)
+    body = None if reply.body is None else to_json(reply.body)
+    return Reply(body, reply.status, reply.headers)
 
 
 def _response(outcome: Any, status: int, headers: Mapping[str, str]) -> Response:
     if isinstance(outcome, Response):
         outcome.headers.update(headers)
         return outcome
-    reply = outcome if isinstance(outcome, Reply) else Reply(outcome)
+    reply = outcome if isinstance(outcome, Reply) else _rendered(outcome)
     said = {**headers, **reply.headers}
-    code = reply.status or status
-    if reply.body is None:
-        return Response(None, code, said)
-    return JSONResponse(reply.body, code, said)
+    if reply.body is not None:
+        said["Content-Type"] = "application/json"
+    return Response(reply.body, reply.status or status, said)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from freehold.http.operation import Routes
 from freehold.http.versions import ApiVersion
@@ -46,7 +45,6 @@ def version_routes(
     many = listed or (lambda url: {"versions": [version.document(url)]})
     one = single or (lambda url: {"version": version.document(url)})
     routes = Routes(version)
-    routes.router = APIRouter()
     root = version.prefix.rsplit("/", 1)[0]
     if not root:
         raise ValueError(f"{version.prefix} has no root of its own; '/' belongs to all APIs")
@@ -55,20 +53,21 @@ def version_routes(
         (version.prefix, one, single_status),
     ):
         for spelling in (path, f"{path}/"):
-            routes.policies[("GET", spelling)] = None
-            routes.router.add_api_route(
-                spelling,
-                _served(document, status),
-                methods=["GET", "HEAD"],
-                status_code=status,
-                response_model=None,
-                include_in_schema=False,
-            )
+            routes.serve(VersionDocument(spelling, document, status))
     return routes
 
 
-def _served(document: Document, status: int) -> Callable[[Request], JSONResponse]:
-    def served(request: Request) -> JSONResponse:
-        return JSONResponse(document(request.app.state.config.public_url.rstrip("/")), status)
+class VersionDocument:
+    """Serves a document that follows from the public URL alone, to anybody."""
 
-    return served
+    method = "GET"
+
+    def __init__(self, path: str, document: Document, status: int = 200) -> None:
+        self.path = path
+        self._document = document
+        self._status = status
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        url = scope["app"].state.config.public_url.rstrip("/")
+        await JSONResponse(self._document(url), self._status)(scope, receive, send)

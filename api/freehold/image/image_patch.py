@@ -38,7 +38,7 @@ class Change:
     value: Any
 
 
-def read_patch(media_type: str, content: Any) -> list[Change]:
+def read_patch(media_type: str, content: bytes) -> list[Change]:
     """The changes that a body asks for.
 
     Raises:
@@ -53,7 +53,7 @@ def read_patch(media_type: str, content: Any) -> list[Change]:
         )
     try:
         operations = json.loads(content)
-    except (ValueError, TypeError) as error:
+    except (ValueError, RecursionError) as error:
         raise BadRequest("The request body is not valid JSON.") from error
     if not isinstance(operations, list):
         raise BadRequest("Request body must be a JSON array of operation objects.")

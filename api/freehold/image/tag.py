@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path
+from pydantic import Field
 
 from freehold.errors import BadRequest, NotFound
 from freehold.http import Call, Routes
 from freehold.image.image import ImageTag, permitted_image
 from freehold.image.image_request import MAX_TAGS, require_room
 
-Tag = Annotated[str, Path(max_length=255)]
+Tag = Annotated[str, Field(max_length=255)]
 
 
 def add_tag(call: Call, image_id: str, tag: Tag) -> None:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-
-from freehold.http import ApiVersion, Routes, version_routes
+from freehold.http import ApiVersion, Routes, VersionDocument, version_routes
 
 MINOR = 7
 VERSION = ApiVersion("image", f"v2.{MINOR}", "/image/v2", "2018-07-27T00:00:00Z")
@@ -33,14 +30,7 @@ def versions(public_url: str) -> dict[str, Any]:
     }
 
 
-def _explicit(request: Request) -> JSONResponse:
-    return JSONResponse(versions(request.app.state.config.public_url.rstrip("/")))
-
-
 VERSION_ROUTES = version_routes(
     VERSION, listed=versions, single=versions, list_status=300, single_status=300
 )
-VERSION_ROUTES.policies[("GET", "/image/versions")] = None
-VERSION_ROUTES.router.add_api_route(
-    "/image/versions", _explicit, methods=["GET"], response_model=None, include_in_schema=False
-)
+VERSION_ROUTES.serve(VersionDocument("/image/versions", versions))

@@ -38,7 +38,8 @@ def test_an_unforeseen_error_keeps_its_text_to_the_log(service: Service) -> None
 
     table = Routes(ApiVersion("freehold", "v1", "/v1", "2026-11-21T00:00:00Z"))
     table.add("GET", "/broken", broken, policy=None)
-    service.app.include_router(table.router)
+    (endpoint,) = table.endpoints
+    service.app.serve(endpoint)
     answer = service.client().get("/v1/broken")
     assert answer.status_code == 500
     assert "swordfish" not in answer.text
@@ -50,3 +51,28 @@ def test_deleting_nothing_in_particular_finds_nothing(service: Service) -> None:
     for collection in ("flavors", "os-security-groups"):
         assert client.delete(f"/compute/v2.1/{collection}/").status_code == 404
     assert client.delete("/compute/v2.1/flavors").status_code == 405
+
+
+def test_a_body_that_announces_too_much_is_refused_before_it_comes(service: Service) -> None:
+    answer = service.client(admin()).put(
+        "/v1/hosts/hv1", content=b"{}", headers={"Content-Length": str(10**20)}
+    )
+    assert answer.status_code == 413
+
+
+def test_a_body_of_too_many_chunks_is_refused(service: Service) -> None:
+    answer = service.client(admin()).put("/v1/hosts/hv1", content=iter([b" " * 300_000] * 5))
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999999x", "[" * 100_000])
+def test_what_only_looks_like_json_is_refused(service: Service, number: str) -> None:
+    answer = service.client(admin()).put(
+        "/v1/hosts/hv1", content=number, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 400
+
+
+def test_who_may_not_call_is_told_so_before_the_body_is_read(service: Service) -> None:
+    answer = service.client().put("/v1/hosts/hv1", content=b"{")
+    assert answer.status_code == 401
