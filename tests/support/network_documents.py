@@ -51,6 +51,7 @@ def subnet(id_: str = PRIVATE_SUBNET, **changes: Any) -> dict[str, Any]:
         "gateway_ip": "10.10.1.1",
         "enable_dhcp": True,
         "dhcp_server_mac": "fa:16:3e:00:00:fe",
+        "address_mode": None,
         "dns_nameservers": ["10.77.0.129"],
         "host_routes": [],
         "mtu": 1450,
@@ -120,6 +121,7 @@ def interface(**changes: Any) -> dict[str, Any]:
         "network_id": PRIVATE,
         "mac": "fa:16:3e:00:00:01",
         "addresses": ["10.10.1.1/24"],
+        "ra_mode": None,
         "mtu": 1450,
         **changes,
     }

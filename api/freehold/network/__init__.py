@@ -22,6 +22,7 @@ from freehold.network import (
     security_group,
     security_group_rule_operations,
     subnet,
+    subnet_operations,
 )
 from freehold.network.network import tenant_networks
 from freehold.network.plug import (
@@ -57,6 +58,7 @@ from freehold.network.version import TABLE, VERSION_ROUTES
 _FILES = (
     network,
     subnet,
+    subnet_operations,
     port,
     port_operations,
     router,

@@ -29,6 +29,7 @@ from freehold.network.router import Router, gateway_hosts
 from freehold.network.security_group import SecurityGroup
 from freehold.network.security_group_rule import SecurityGroupRule
 from freehold.network.subnet import Subnet
+from freehold.network.subnet_mode import address_mode, advertised_mode
 
 KINDS: dict[str, Any] = {
     "networks": Network,
@@ -103,6 +104,7 @@ def _subnets(session: Session, rows: Sequence[Subnet]) -> dict[str, dict[str, An
             "gateway_ip": row.gateway_ip,
             "enable_dhcp": row.enable_dhcp,
             "dhcp_server_mac": row.dhcp_server_mac,
+            "address_mode": address_mode(row),
             "dns_nameservers": row.dns_nameservers,
             "host_routes": row.host_routes,
             "mtu": mtu[row.network_id],
@@ -188,6 +190,7 @@ def _router(
                 "network_id": port.network_id,
                 "mac": port.mac_address,
                 "addresses": _prefixed(port, subnets),
+                "ra_mode": _advertised(port, subnets),
                 "mtu": mtu[port.network_id],
             }
             for port in inner
@@ -221,6 +224,12 @@ def _prefixed(port: Port, subnets: dict[str, Subnet]) -> list[str]:
         f"{address.ip_address}/{IPNetwork(subnets[address.subnet_id].cidr).prefixlen}"
         for address in port.addresses
     ]
+
+
+def _advertised(port: Port, subnets: dict[str, Subnet]) -> str | None:
+    """What an interface advertises: one mode, that of its first IPv6 subnet that has one."""
+    modes = [advertised_mode(subnets[address.subnet_id]) for address in port.addresses]
+    return next((mode for mode in modes if mode), None)
 
 
 def _spread(hosts: Sequence[str], router_id: str) -> list[str]:

@@ -9,23 +9,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from netaddr import IPNetwork
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from freehold.access import Limit, require_room
-from freehold.errors import BadRequest, Conflict, NotFound
-from freehold.network.address import Address, allocate, new_mac
+from freehold.errors import Conflict, NotFound
+from freehold.network.address import Address, new_mac
 from freehold.network.floating_ip import disassociate
 from freehold.network.network import Network
 from freehold.network.port import HELD, Port
+from freehold.network.port_address import choose_addresses, replace_addresses
 from freehold.network.port_request import FixedIp
 from freehold.network.quota import DEFAULTS, used
 from freehold.network.security_group import PortGroup, SecurityGroup, default_group_id
 from freehold.network.standard import fresh, remove, want_network
-from freehold.network.subnet import Subnet
-from freehold.network.subnet_range import parse_address
 from freehold.network.tag import forget_tags
 from freehold.store import lock
 
@@ -46,8 +44,8 @@ def make_port(
     """A new port with its addresses and groups. The caller holds the quota and the network.
 
     Args:
-        fixed_ips: None chooses one address per IP version that the network has; an empty list
-            gives none.
+        fixed_ips: None chooses one address per IP version that the network has, and one of each
+            subnet where guests make their own; an empty list gives none.
         versions: IP versions to choose from.
         security_groups: Ids; None gives the project's default group.
         port_security_enabled: None takes the network's.
@@ -76,11 +74,9 @@ def make_port(
     session.add(port)
     session.flush()
     if fixed_ips is None:
-        chosen = _chosen(session, port, network.subnets, versions)
-        set_committed_value(port, "addresses", chosen)
+        choose_addresses(session, port, network.subnets, versions)
     else:
-        wished = [(wish, None) for wish in fixed_ips]
-        replace_addresses(session, port, network.subnets, wished)
+        replace_addresses(session, port, network.subnets, [(wish, None) for wish in fixed_ips])
     if security_groups is None:
         group_ids = [default_group_id(session, project_id, now)] if secure else []
     else:
@@ -106,66 +102,6 @@ def free_mac(session: Session, network_id: str, wished: str | None) -> str:
                 "in use.",
                 kind="MacAddressInUse",
             )
-
-
-def replace_addresses(
-    session: Session,
-    port: Port,
-    subnets: Sequence[Subnet],
-    wished: Sequence[tuple[FixedIp, Address | None]],
-) -> None:
-    """Give a port exactly these addresses: each wish with the address that it has already."""
-    addresses = []
-    for place, (wish, address) in enumerate(wished):
-        if address is None:
-            subnet = _subnet_for(subnets, wish, port.network_id)
-            address = allocate(session, subnet, port.id, wish.ip_address, place=place)
-        address.place = place
-        addresses.append(address)
-    session.flush()
-    set_committed_value(port, "addresses", addresses)
-
-
-def _chosen(
-    session: Session, port: Port, subnets: Sequence[Subnet], versions: Sequence[int]
-) -> list[Address]:
-    """One address of each IP version, from the first subnet that has one left."""
-    addresses: list[Address] = []
-    for version in versions:
-        full: Conflict | None = None
-        for subnet in (subnet for subnet in subnets if subnet.ip_version == version):
-            try:
-                addresses.append(allocate(session, subnet, port.id, None, place=len(addresses)))
-            except Conflict as error:
-                full = error
-            else:
-                full = None
-                break
-        if full is not None:
-            raise full
-    return addresses
-
-
-def _subnet_for(subnets: Sequence[Subnet], wish: FixedIp, network_id: str) -> Subnet:
-    if wish.subnet_id is not None:
-        for subnet in subnets:
-            if subnet.id == wish.subnet_id:
-                return subnet
-        raise BadRequest(
-            f"Invalid input for operation: Failed to create port on network {network_id}, because "
-            f"fixed_ips included invalid subnet {wish.subnet_id}."
-        )
-    if wish.ip_address is None:
-        raise BadRequest("IP allocation requires subnet_id or ip_address.")
-    address = parse_address(wish.ip_address)
-    for subnet in subnets:
-        if address in IPNetwork(subnet.cidr):
-            return subnet
-    raise BadRequest(
-        f"IP address {wish.ip_address} is not a valid IP for any of the subnets on the specified "
-        f"network {network_id}.",
-        kind="InvalidIpForNetwork",
-    )
 
 
 def known_groups(session: Session, project_id: str, group_ids: Sequence[str]) -> list[str]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from freehold.access import Rule, hold
 from freehold.errors import BadRequest, Conflict
 from freehold.http import Call, Routes
 from freehold.network.address import Address
-from freehold.network.floating_ip import disassociate
 from freehold.network.network import Network, lock_networks
 from freehold.network.network import visible as visible_networks
 from freehold.network.port import (
@@ -24,14 +22,14 @@ from freehold.network.port import (
     views,
     visible,
 )
-from freehold.network.port_make import (
-    drop_port,
-    free_mac,
-    known_groups,
-    make_port,
+from freehold.network.port_address import (
+    Wished,
+    automatic_of,
+    release,
+    renew_automatic,
     replace_addresses,
-    set_groups,
 )
+from freehold.network.port_make import drop_port, free_mac, known_groups, make_port, set_groups
 from freehold.network.port_request import (
     AddressPair,
     ChangedPort,
@@ -191,6 +189,8 @@ def update_port(call: Call, port_id: str, body: ChangedPort) -> dict[str, Any]:
     if "mac_address" in said:
         free_mac(call.session, port.network_id, said["mac_address"])
     changed = _change_security(call.session, port, wish) | port.apply(said)
+    if "mac_address" in changed:
+        renew_automatic(call.session, port, network.subnets, call.now)
     if wish.fixed_ips is not None and _change_addresses(call, port, network, wish.fixed_ips):
         changed.add("addresses")
     if changed:
@@ -258,28 +258,27 @@ def _change_security(session: Session, port: Port, wish: PortChange) -> set[str]
 def _change_addresses(call: Call, port: Port, network: Network, wished: Sequence[FixedIp]) -> bool:
     """Other addresses; those said again, or of a subnet said again, stay. Returns if any changed.
 
-    A floating IP that led to an address that goes leads nowhere then.
+    What the guest makes itself stays too, but for an empty list. A floating IP that led to an
+    address that goes leads nowhere then.
     """
     left = list(port.addresses)
-    kept: list[Address | None] = []
+    pairs: list[Wished] = []
     for wish in wished:
         same = next((address for address in left if _is_meant(wish, address)), None)
-        kept.append(same)
+        pairs.append((wish, same))
         if same is not None:
             left.remove(same)
-    if not left and None not in kept:
+    for address in automatic_of(port, network.subnets) if wished else ():
+        if address in left:
+            left.remove(address)
+            pairs.append((FixedIp(subnet_id=address.subnet_id), address))
+    if not left and all(address is not None for _, address in pairs):
         return False
     if not wished and port.device_owner in ROUTER_PORTS:
         raise BadRequest(f"Port {port.id} is a router's and needs an address.")
     for address in left:
-        disassociate(call.session, port.id, call.now, address.ip_address)
-        call.session.execute(
-            delete(Address).where(
-                Address.port_id == port.id, Address.ip_address == address.ip_address
-            )
-        )
-        call.session.expunge(address)
-    replace_addresses(call.session, port, network.subnets, list(zip(wished, kept, strict=True)))
+        release(call.session, port, address, call.now)
+    replace_addresses(call.session, port, network.subnets, pairs)
     return True
 
 

@@ -36,7 +36,7 @@ from freehold.network.standard import (
     remove,
     want_network,
 )
-from freehold.network.subnet import HostRoute
+from freehold.network.subnet_request import HostRoute
 from freehold.network.tag import forget_tags, tags_of
 from freehold.store import Base, lock
 

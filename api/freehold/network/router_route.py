@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from freehold.errors import BadRequest, Conflict
 from freehold.network.port import Port, ports_of_routers
 from freehold.network.router import Router
-from freehold.network.subnet import HostRoute, Subnet
+from freehold.network.subnet import Subnet
 from freehold.network.subnet_range import routes_of
+from freehold.network.subnet_request import HostRoute
 
 
 def checked_routes(

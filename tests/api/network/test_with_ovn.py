@@ -101,6 +101,18 @@ def _inner_address(world: World) -> None:
     world.mine.update("port", world.ids["inside"], fixed_ips=fixed)
 
 
+def _guests_make_addresses(world: World) -> None:
+    modes = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+    wish = {"network_id": world.ids["network"], "cidr": "fd00:2::/64", "ip_version": 6}
+    world.ids["prefix"] = world.mine.create("subnet", **wish, **modes)["id"]
+    world.mine.add(world.ids["router"], subnet_id=world.ids["prefix"])
+
+
+def _prefix_goes(world: World) -> None:
+    _remove_interface(world, subnet_id=world.ids["prefix"])
+    world.mine.delete("subnet", world.ids["prefix"])
+
+
 def _floating_ip(world: World) -> None:
     world.ids["floating"] = world.mine.create(
         "floatingip",
@@ -213,6 +225,7 @@ STEPS: list[Callable[[World], None]] = [
     _router,
     _router_takes_a_port,
     _inner_address,
+    _guests_make_addresses,
     _floating_ip,
     _floating_ip_moves,
     _floating_ip_leads_nowhere,
@@ -222,6 +235,7 @@ STEPS: list[Callable[[World], None]] = [
     _pairs,
     _filter_off,
     _host,
+    _prefix_goes,
     _subnet_changes,
     _routes,
     _address_to_another_port,

@@ -128,6 +128,44 @@ def test_a_port_without_groups_says_and_hears_nothing_but_gets_its_address(ovn: 
     assert ovn.complaints() == []
 
 
+@pytest.mark.parametrize(
+    ("mode", "answered"),
+    [("slaac", False), ("dhcpv6-stateless", True), ("dhcpv6-stateful", True)],
+)
+def test_guests_are_told_how_to_get_an_ipv6_address(ovn: Ovn, mode: str, answered: bool) -> None:
+    prefix = uuid(0x206)
+    whole = cloud()
+    whole["subnets"].append(
+        subnet(
+            prefix,
+            ip_version=6,
+            cidr="fd00:1::/64",
+            gateway_ip="fd00:1::1",
+            address_mode=mode,
+            dns_nameservers=["fd00:1::53"],
+        )
+    )
+    own = {"subnet_id": prefix, "ip_address": "fd00:1::f816:3eff:fe00:10b"}
+    whole["ports"][0]["fixed_ips"].append(own)
+    (interface,) = whole["routers"][0]["interfaces"]
+    interface |= {"addresses": ["10.10.1.1/24", "fd00:1::1/64"], "ra_mode": mode}
+    ovn.converge(whole)
+
+    # ovn-trace 23.03 cannot follow a router solicitation, so the flows themselves are read.
+    flows = ovn.synced_flows()
+    advertised = [line for line in flows.splitlines() if "put_nd_ra_opts(" in line]
+    assert len(advertised) == 1
+    assert f'addr_mode = "{mode.replace("-", "_")}"' in advertised[0]
+    assert "prefix = fd00:1::/64" in advertised[0]
+    given = [line for line in flows.splitlines() if "put_dhcpv6_opts(" in line]
+    assert bool(given) is answered
+    assert all(
+        (f"ia_addr = {own['ip_address']}" in line) is (mode == "dhcpv6-stateful") for line in given
+    )
+    assert all("dns_server = {fd00:1::53}" in line for line in given)
+    assert ovn.complaints() == []
+
+
 def test_addresses_cannot_be_forged_unless_allowed(ovn: Ovn) -> None:
     whole = cloud()
     whole["security_groups"] = [security_group(rules=[*egress_rules(), rule(5)])]

@@ -45,8 +45,6 @@ attributes:
     support: full
 requirements:
   - OVN 23.03 or newer
-notes:
-  - IPv6 subnets with DHCP are served by DHCPv6 with addresses (stateful); there is no SLAAC yet.
 """
 
 EXAMPLES = r"""

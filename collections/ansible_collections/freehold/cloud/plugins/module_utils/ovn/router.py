@@ -106,10 +106,11 @@ def _interface(
 
 
 def _router_advertisement(interface: Mapping[str, Any]) -> dict[str, str]:
-    """IPv6 guests learn their router from advertisements, their address from DHCPv6."""
-    if not any(values.version(address) == 6 for address in interface["addresses"]):
+    """IPv6 guests learn their router from advertisements, and how to get an address."""
+    mode = interface["ra_mode"]
+    if mode is None:  # another router advertises there, or there is no IPv6
         return {}
-    configs = {"address_mode": "dhcpv6_stateful", "send_periodic": "true"}
+    configs = {"address_mode": mode.replace("-", "_"), "send_periodic": "true"}
     if interface["mtu"]:
         configs["mtu"] = str(interface["mtu"])
     return configs

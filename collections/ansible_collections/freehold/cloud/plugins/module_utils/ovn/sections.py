@@ -20,6 +20,8 @@ from ansible_collections.freehold.cloud.plugins.module_utils.shape import (
 
 _ROUTES = array(record({"destination": text, "nexthop": text}))
 
+_MODE = nullable(one_of("slaac", "dhcpv6-stateful", "dhcpv6-stateless"))
+
 _NETWORK = {
     "name": text,
     "mtu": natural,
@@ -34,6 +36,7 @@ _SUBNET = {
     "gateway_ip": nullable(text),
     "enable_dhcp": boolean,
     "dhcp_server_mac": text,
+    "address_mode": _MODE,
     "dns_nameservers": array(text),
     "host_routes": _ROUTES,
     "mtu": natural,
@@ -74,6 +77,7 @@ _INTERFACE = {
     "network_id": uuid,
     "mac": text,
     "addresses": array(text),
+    "ra_mode": _MODE,
     "mtu": natural,
 }
 _ROUTER = {

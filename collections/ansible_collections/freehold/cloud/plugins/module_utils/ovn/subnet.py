@@ -2,9 +2,9 @@
 # GNU General Public License v3.0-or-later (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Subnet → DHCP options, which OVN's own DHCP server answers from.
 
-The row is there also when DHCP is off, with an empty ``cidr``: OVN then offers nothing
-(ovn-northd serves only addresses inside ``cidr``), ports can refer to the subnet all the same, and
-turning DHCP on changes one row and not every port.
+The row is there also when DHCP is off or guests make their own addresses, with an empty ``cidr``:
+OVN then offers nothing (ovn-northd serves only addresses inside ``cidr``), ports can refer to the
+subnet all the same, and turning DHCP on changes one row and not every port.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ from typing import Any
 
 from ansible_collections.freehold.cloud.plugins.module_utils.document import Resource
 from ansible_collections.freehold.cloud.plugins.module_utils.ovn import values
-from ansible_collections.freehold.cloud.plugins.module_utils.ovn.wanted import Draft, Wanted, World
+from ansible_collections.freehold.cloud.plugins.module_utils.ovn.wanted import (
+    Draft,
+    Wanted,
+    World,
+    serves_dhcp,
+)
 
 # What neutron gives by default; OVN keeps no leases, so a long one costs nothing.
 LEASE_TIME_S = 43200
@@ -27,7 +32,7 @@ def want(resource: Resource, world: World) -> Wanted:
     if values.version(cidr) != entry["ip_version"]:
         raise values.invalid("cidr", f"must be of IP version {entry['ip_version']}")
     options = _options_v4(entry, cidr) if entry["ip_version"] == 4 else _options_v6(entry)
-    enabled = entry["enable_dhcp"]
+    enabled = serves_dhcp(entry)
     draft.add(
         "DHCP_Options",
         resource.id,
@@ -62,8 +67,10 @@ def _options_v4(entry: Mapping[str, Any], cidr: str) -> dict[str, str]:
 
 
 def _options_v6(entry: Mapping[str, Any]) -> dict[str, str]:
-    """DHCPv6 with addresses (stateful): OVN gives each port the address that the port has."""
+    """Stateful: OVN gives each port the address that the port has. Stateless: resolvers only."""
     options = {"server_id": values.mac(entry["dhcp_server_mac"], "dhcp_server_mac")}
+    if entry["address_mode"] == "dhcpv6-stateless":
+        options["dhcpv6_stateless"] = "true"
     if entry["gateway_ip"] is not None:
         _of_version(6, entry["gateway_ip"], "gateway_ip")
     if entry["host_routes"]:

@@ -8,8 +8,9 @@ The files beside this one (``network.py``, ``port.py``, …) each turn one type 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ansible_collections.freehold.cloud.plugins.module_utils.document import (
     CloudError,
@@ -147,7 +148,7 @@ class World:
         """Whether OVN answers DHCP for a subnet."""
         resource = self._resources.get(("subnet", subnet_id))
         if resource is not None:
-            return not resource.removed and bool(resource.wanted["enable_dhcp"])
+            return not resource.removed and serves_dhcp(resource.wanted)
         return bool(self._facts.column(main_row("subnet", subnet_id), "cidr"))
 
     def router_of_port(self, port_id: str) -> str | None:
@@ -160,6 +161,11 @@ class World:
         gone = self._resources.get(("router", router_id))
         # A router in the document that no longer names the port has given it up.
         return found if found.startswith("router/") and gone is None else None
+
+
+def serves_dhcp(subnet: Mapping[str, Any]) -> bool:
+    """Whether guests of a subnet ask a DHCP server; with SLAAC they make their addresses."""
+    return bool(subnet["enable_dhcp"]) and subnet["address_mode"] != "slaac"
 
 
 def router_port_ids(router: Resource) -> set[str]:
