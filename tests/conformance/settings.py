@@ -38,7 +38,7 @@ COMPUTE_FEATURES = {
     "interface_attach": False,
     "live_migration": False,
     "metadata_service": False,
-    "pause": False,
+    "pause": True,
     "personality": False,
     "rescue": False,
     "resize": False,
@@ -46,7 +46,7 @@ COMPUTE_FEATURES = {
     "shelve": False,
     "snapshot": False,
     "spice_console": False,
-    "suspend": False,
+    "suspend": True,
     "vnc_console": False,
 }
 NETWORK_FEATURES = {"ipv6": True, "ipv6_subnet_attributes": True, "port_security": True}

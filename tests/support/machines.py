@@ -123,6 +123,7 @@ def _found(kind: str, wanted: dict[str, Any], present: bool) -> dict[str, Any]:
         return {
             "power": wanted["power"],
             "boot_serial": wanted["boot_serial"],
+            "disk_serial": wanted["disk_serial"],
             "ports": {port["id"]: {"bound": True} for port in wanted["ports"]},
         }
     if kind == "port":

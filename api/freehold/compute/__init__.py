@@ -26,6 +26,8 @@ from freehold.compute import (
     server_list,
     server_locked,
     server_metadata,
+    server_pause,
+    server_rebuild,
     server_security_group,
     server_tags,
     server_wire,
@@ -59,7 +61,7 @@ _FILES = (
     service,
     extension,
 )
-_WITH_RULES = (*_FILES, console, server_locked, server_wire)
+_WITH_RULES = (*_FILES, console, server_locked, server_pause, server_rebuild, server_wire)
 for _file in _FILES:
     _file.routes(TABLE)
 

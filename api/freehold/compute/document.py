@@ -55,8 +55,13 @@ def host_document(
 
 
 def _images(servers: Sequence[Server], scope: Scope) -> list[str]:
-    """A server that has booted has its disk; the image under it is on the host already."""
-    needed = [s for s in servers if scope == Scope.ALL or s.booted_serial == 0]
+    """A server that has booted has its disk, and the image under it is there, unless it is to be
+    made anew."""
+    needed = [
+        s
+        for s in servers
+        if scope == Scope.ALL or s.booted_serial == 0 or s.made_serial < s.disk_serial
+    ]
     return sorted({server.image_id for server in needed})
 
 
@@ -79,6 +84,7 @@ def _entry(server: Server, ports: Sequence[PortView], zone: str) -> dict[str, An
         "image_id": server.image_id,
         "power": server.power,
         "boot_serial": server.boot_serial,
+        "disk_serial": server.disk_serial,
         "reboot": server.reboot or REBOOT_HARD,
         "shutdown_timeout_s": SHUTDOWN_TIMEOUT_S,
         "ports": [{"id": p.id, "mac": p.mac_address, "mtu": p.mtu} for p in ports],

@@ -34,6 +34,11 @@ EVENTS = {
     "start": "compute_start_instance",
     "stop": "compute_stop_instance",
     "reboot": "compute_reboot_instance",
+    "pause": "compute_pause_instance",
+    "unpause": "compute_unpause_instance",
+    "suspend": "compute_suspend_instance",
+    "resume": "compute_resume_instance",
+    "rebuild": "compute_rebuild_instance",
     "delete": "compute_terminate_instance",
 }
 PAGE = 1000

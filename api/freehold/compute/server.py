@@ -21,6 +21,7 @@ from freehold.jobs import Converged
 from freehold.store import Base, new_id
 
 POWER_ON, POWER_OFF = "on", "off"
+POWER_PAUSED, POWER_SUSPENDED = "paused", "suspended"
 REBOOT_SOFT, REBOOT_HARD = "soft", "hard"
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -44,10 +45,12 @@ class Server(Converged, Base):
         availability_zone: The zone that was asked for (it stays pinned there), None for any.
         flavor: ``name``, ``ephemeral_gib``, ``swap_mib``, ``extra_specs`` at creation; what sums
             are made of stands in columns.
-        power: What is wanted: ``on`` or ``off``.
+        power: What is wanted: ``on``, ``off``, ``paused`` or ``suspended``.
         boot_serial: Grows with every request to start or reboot (docs/reference/documents.md).
         booted_serial: The ``boot_serial`` that a host has answered for with the domain running
             and its ports bound; 0 until the server was ACTIVE for the first time.
+        disk_serial: Grows with every request to make the disk anew (rebuild).
+        made_serial: The ``disk_serial`` that a host has answered for.
         reboot: How the boot that is wanted was asked for: ``soft``, ``hard``, or None for a start.
         locked_by: ``owner``, ``admin`` or None.
         random_seed: Base64, goes to the config drive; kept so that the drive can be made again.
@@ -82,6 +85,8 @@ class Server(Converged, Base):
     power: Mapped[str] = mapped_column(default=POWER_ON)
     boot_serial: Mapped[int] = mapped_column(default=1)
     booted_serial: Mapped[int] = mapped_column(default=0)
+    disk_serial: Mapped[int] = mapped_column(default=1, server_default="1")
+    made_serial: Mapped[int] = mapped_column(default=1, server_default="1")
     reboot: Mapped[str | None] = mapped_column(default=None)
     locked_by: Mapped[str | None] = mapped_column(default=None)
     locked_reason: Mapped[str | None] = mapped_column(default=None)

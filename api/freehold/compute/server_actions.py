@@ -1,7 +1,4 @@
-"""``POST /servers/{id}/action``: one function an action, found in one table.
-
-States that forbid an action are refused with nova's own words, which clients and Tempest read.
-"""
+"""``POST /servers/{id}/action``: one function an action, found in one table."""
 
 from __future__ import annotations
 
@@ -10,11 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from freehold.access import Rule
-from freehold.compute import console, instance_action, server_locked, server_security_group
+from freehold.compute import (
+    console,
+    instance_action,
+    server_locked,
+    server_pause,
+    server_rebuild,
+    server_security_group,
+)
 from freehold.compute.server import POWER_OFF, POWER_ON, Server, find_server
-from freehold.compute.server_change import ask_host, remove
-from freehold.compute.server_status import state
-from freehold.errors import BadRequest, Conflict, NotSupported
+from freehold.compute.server_change import ask_host, remove, require_host
+from freehold.compute.server_status import require
+from freehold.errors import BadRequest, NotSupported
 from freehold.http import Call, Reply, Routes
 from freehold.jobs import Fault
 
@@ -45,30 +49,17 @@ class Action:
     heeds_lock: bool = True
 
 
-def _require(server: Server, verb: str, vm_states: set[str], *tasks: str) -> None:
-    """Refuse (Conflict) unless it is in one of the states and no other task is under way."""
-    now = state(server)
-    for attribute, value, fits in (
-        ("vm_state", now.vm_state, now.vm_state in vm_states),
-        ("task_state", now.task_state, now.task_state is None or now.task_state in tasks),
-    ):
-        if not fits:
-            raise Conflict(
-                f"Cannot '{verb}' instance {server.id} while it is in {attribute} {value}"
-            )
-
-
 def start(call: Call, server: Server, argument: Any) -> None:
     """Boot a stopped server."""
-    _require(server, "start", {"stopped"})
+    require(server, "start", {"stopped"})
     server.power, server.reboot = POWER_ON, None
     _boot(call, server, "start")
 
 
 def stop(call: Call, server: Server, argument: Any) -> None:
     """Ask the guest to shut down; the host turns it off when it does not."""
-    _require(server, "stop", {"active", "error"})
-    _require_host(server)
+    require(server, "stop", {"active", "error"})
+    require_host(server)
     server.power, server.reboot = POWER_OFF, None
     instance_action.begin(call, server, "stop")
     ask_host(call, server)
@@ -82,24 +73,19 @@ def reboot(call: Call, server: Server, argument: Any) -> None:
     if kind not in ("soft", "hard"):
         raise BadRequest("Invalid input for reboot: type is HARD or SOFT.")
     if kind == "soft":
-        _require(server, "reboot", {"active"})
+        require(server, "reboot", {"active"})
     else:
-        _require(server, "reboot", {"active", "stopped", "paused", "error"}, *REBOOTING)
+        require(server, "reboot", {"active", "stopped", "paused", "suspended", "error"}, *REBOOTING)
     server.power, server.reboot = POWER_ON, kind
     _boot(call, server, "reboot")
 
 
 def _boot(call: Call, server: Server, name: str) -> None:
-    _require_host(server)
+    require_host(server)
     server.boot_serial += 1
     instance_action.begin(call, server, name)
     ask_host(call, server)
     call.audit(name, "server", server.id)
-
-
-def _require_host(server: Server) -> None:
-    if server.host is None:
-        raise Conflict(f"Instance {server.id} has no host: delete it and create it again.")
 
 
 def reset_state(call: Call, server: Server, argument: Any) -> None:
@@ -115,7 +101,7 @@ def reset_state(call: Call, server: Server, argument: Any) -> None:
         server.fault = fault.model_dump(mode="json")
         server.satisfied, server.deadline, server.updated_at = server.generation, None, call.now
     elif wanted == "active":
-        _require_host(server)
+        require_host(server)
         ask_host(call, server)
     else:
         raise BadRequest("Invalid input for os-resetState: state is active or error.")
@@ -132,6 +118,11 @@ ACTIONS = {
     "os-start": Action(f"{SERVERS}:start", start),
     "os-stop": Action(f"{SERVERS}:stop", stop),
     "reboot": Action(f"{SERVERS}:reboot", reboot),
+    "pause": Action(f"{server_pause.PAUSE}:pause", server_pause.pause),
+    "unpause": Action(f"{server_pause.PAUSE}:unpause", server_pause.unpause),
+    "suspend": Action(f"{server_pause.SUSPEND}:suspend", server_pause.suspend),
+    "resume": Action(f"{server_pause.SUSPEND}:resume", server_pause.resume),
+    "rebuild": Action(server_rebuild.POLICY, server_rebuild.rebuild),
     "lock": Action(f"{server_locked.POLICY}:lock", server_locked.lock, heeds_lock=False),
     "unlock": Action(f"{server_locked.POLICY}:unlock", server_locked.unlock, heeds_lock=False),
     "os-getConsoleOutput": Action(console.POLICY, console.output, heeds_lock=False),
@@ -160,21 +151,16 @@ NOT_YET = frozenset(
         "os-getSPICEConsole",
         "os-getVNCConsole",
         "os-migrateLive",
-        "pause",
-        "rebuild",
         "removeFixedIp",
         "removeFloatingIp",
         "rescue",
         "resetNetwork",
         "resize",
         "restore",
-        "resume",
         "revertResize",
         "shelve",
         "shelveOffload",
-        "suspend",
         "trigger_crash_dump",
-        "unpause",
         "unrescue",
         "unshelve",
     ]

@@ -11,6 +11,7 @@ from freehold.compute.server_locked import require_unlocked
 from freehold.compute.server_request import ChangeBody, ServerChange, check_version
 from freehold.compute.server_status import state
 from freehold.compute.server_wire import around, wire
+from freehold.errors import Conflict
 from freehold.http import Call, Reply, Routes
 from freehold.jobs import want
 
@@ -44,18 +45,25 @@ def ask_host_quietly(call: Call, server: Server) -> None:
     server.deadline = deadline
 
 
+def require_host(server: Server) -> None:
+    """Refuse (Conflict) what needs a machine when placement found none."""
+    if server.host is None:
+        raise Conflict(f"Instance {server.id} has no host: delete it and create it again.")
+
+
 def update_server(call: Call, server_id: str, body: ChangeBody) -> dict[str, Any]:
     """Change name, description, host name, access addresses."""
     server = find_server(call, server_id, f"{POLICY}:update")
     check_version(call, body.server)
-    if _apply(server, body.server):
+    if apply(server, body.server):
         ask_host_quietly(call, server)
         call.audit("update", "server", server.id, fields=sorted(body.server.model_fields_set))
     near = around(call.session, [server])
     return {"server": wire(call, server, near, whole=call.at_least("2.75"))}
 
 
-def _apply(server: Server, change: ServerChange) -> bool:
+def apply(server: Server, change: ServerChange) -> bool:
+    """Write into the row what the change names; returns whether anything differs."""
     named = change.model_fields_set
     wanted: dict[str, Any] = {}
     for field in ("name", "description", "hostname", "disk_config"):

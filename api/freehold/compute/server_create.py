@@ -23,6 +23,8 @@ from freehold.compute.link import links
 from freehold.compute.placement import Choice, Request, place, room_of
 from freehold.compute.quota import QUOTA_DEFAULTS
 from freehold.compute.server import Server, ServerTag
+from freehold.compute.server_image import usable_image
+from freehold.compute.server_metadata import require_room_for
 from freehold.compute.server_request import (
     CreateBody,
     NetworkWish,
@@ -30,10 +32,10 @@ from freehold.compute.server_request import (
     boots_from_image,
     check_version,
 )
-from freehold.errors import BadRequest, Forbidden, NotFound, QuotaExceeded
+from freehold.errors import BadRequest, Forbidden, NotFound
 from freehold.hosts import Host, all_hosts
 from freehold.http import Call, Reply, Routes
-from freehold.image import Image, find_image
+from freehold.image import Image
 from freehold.jobs import Fault, want
 from freehold.network import PortWish, plug
 from freehold.store import lock, new_id
@@ -47,7 +49,6 @@ RULES = [
     ),
 ]
 SEED_BYTES = 512
-GIB = 1024**3
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def _check_several(wish: ServerWish) -> None:
 
 def _parts(call: Call, wish: ServerWish) -> Parts:
     flavor = usable_flavor(call.session, call.caller, str(wish.flavorRef).rsplit("/", 1)[-1])
-    image = _image(call, wish.imageRef, flavor)
+    image = usable_image(call, wish.imageRef, flavor.memory_mib, flavor.root_gib)
     keypair = None
     if wish.key_name is not None:
         keypair = find_keypair(call.session, str(call.caller.user_id), wish.key_name)
@@ -140,27 +141,6 @@ def _parts(call: Call, wish: ServerWish) -> Parts:
     hosts = all_hosts(call.session)
     zone, host = _destination(call, wish, hosts)
     return Parts(flavor, image, keypair, zone, host, hosts)
-
-
-def _image(call: Call, image_id: str, flavor: Flavor) -> Image:
-    try:
-        image = find_image(call.session, call.caller, image_id)
-    except NotFound as error:
-        raise BadRequest("Can not find requested image") from error
-    if image.status != "active":
-        raise BadRequest(f"Image {image_id} is not active.")
-    if image.min_ram > flavor.memory_mib:
-        raise BadRequest(
-            f"Flavor's memory is too small for requested image: {flavor.memory_mib} MiB, the image "
-            f"needs {image.min_ram}."
-        )
-    unpacked = -(-(image.virtual_size or 0) // GIB)
-    if flavor.root_gib and max(image.min_disk, unpacked) > flavor.root_gib:
-        raise BadRequest(
-            f"Flavor's disk is too small for requested image: {flavor.root_gib} GiB, the image "
-            f"needs {max(image.min_disk, unpacked)}."
-        )
-    return image
 
 
 def _destination(
@@ -201,9 +181,7 @@ def _affordable(call: Call, wish: ServerWish, flavor: Flavor) -> int:
     project_id = str(call.caller.project_id)
     hold(call.session, project_id, "compute")
     limits = limits_of(call.session, project_id, "compute", QUOTA_DEFAULTS)
-    allowed = limits.get("metadata_items", UNLIMITED)
-    if allowed != UNLIMITED and len(wish.metadata) > allowed:
-        raise QuotaExceeded(f"Quota exceeded, too many metadata items: at most {allowed}.")
+    require_room_for(call, project_id, wish.metadata)
     used = used_by_project(call.session, project_id)
     each = {
         "instances": (used.servers, 1),

@@ -88,12 +88,17 @@ def delete_item(call: Call, server_id: str, key: str) -> None:
     _write(call, server, {name: value for name, value in server.meta.items() if name != key})
 
 
-def _write(call: Call, server: Server, meta: dict[str, str]) -> dict[str, str]:
-    require_unlocked(call, server)
-    limits = limits_of(call.session, server.project_id, "compute", QUOTA_DEFAULTS)
+def require_room_for(call: Call, project_id: str, meta: dict[str, str]) -> None:
+    """Refuse (QuotaExceeded) more items than the project's servers may have each."""
+    limits = limits_of(call.session, project_id, "compute", QUOTA_DEFAULTS)
     allowed = limits.get("metadata_items", UNLIMITED)
     if allowed != UNLIMITED and len(meta) > allowed:
         raise QuotaExceeded(f"Quota exceeded, too many metadata items: at most {allowed}.")
+
+
+def _write(call: Call, server: Server, meta: dict[str, str]) -> dict[str, str]:
+    require_unlocked(call, server)
+    require_room_for(call, server.project_id, meta)
     server.meta = meta
     ask_host_quietly(call, server)
     call.audit("update", "server", server.id, metadata=sorted(meta))

@@ -188,10 +188,12 @@ SINCE = {
 GONE_IN = {"personality": "2.57"}
 
 
-def check_version(call: Call, wish: ServerWish | ServerChange) -> None:
+def check_version(
+    call: Call, wish: ServerWish | ServerChange, since_version: Mapping[str, str] = SINCE
+) -> None:
     """Refuse (BadRequest) fields that the negotiated microversion does not know."""
     for name in sorted(wish.model_fields_set):
-        since, gone_in = SINCE.get(name), GONE_IN.get(name)
+        since, gone_in = since_version.get(name), GONE_IN.get(name)
         if (since and not call.at_least(since)) or (gone_in and call.at_least(gone_in)):
             raise BadRequest(
                 f"Invalid input for field/attribute server. Additional properties are not allowed "

@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, literal, null, or_
 
-from freehold.compute.server import Server
+from freehold.compute.server import POWER_OFF, POWER_ON, POWER_PAUSED, POWER_SUSPENDED, Server
+from freehold.errors import Conflict
 
 STATUSES = {
     ("active", None): "ACTIVE",
@@ -20,7 +21,10 @@ STATUSES = {
     ("active", "rebooting_hard"): "HARD_REBOOT",
     ("building", None): "BUILD",
     ("stopped", None): "SHUTOFF",
+    ("active", "rebuild_spawning"): "REBUILD",
+    ("stopped", "rebuild_spawning"): "REBUILD",
     ("paused", None): "PAUSED",
+    ("suspended", None): "SUSPENDED",
     ("error", None): "ERROR",
     ("deleted", None): "DELETED",
 }
@@ -30,27 +34,35 @@ OTHER_STATUSES = frozenset(
     [
         "MIGRATING",
         "PASSWORD",
-        "REBUILD",
         "RESCUE",
         "RESIZE",
         "REVERT_RESIZE",
         "SHELVED",
         "SHELVED_OFFLOADED",
         "SOFT_DELETED",
-        "SUSPENDED",
         "VERIFY_RESIZE",
     ]
 )
 """Statuses that the API knows and no server of this cloud has yet."""
 
-WITH_PROGRESS = frozenset({"ACTIVE", "BUILD"})
+WITH_PROGRESS = frozenset({"ACTIVE", "BUILD", "REBUILD"})
 WITH_FAULT = frozenset({"ERROR", "DELETED"})
 
-POWER_STATES = {"on": 1, "paused": 3, "off": 4, "crashed": 6}
+POWER_STATES = {"on": 1, "paused": 3, "off": 4, "suspended": 4, "crashed": 6}
 """What a host found → nova's number; anything else is 0, "no state"."""
 
-RESTING = {"on": "active", "paused": "paused"}
+RESTING = {"on": "active", "paused": "paused", "suspended": "suspended"}
 """What a host found → vm_state, when nothing else is wanted; anything not named is stopped."""
+
+
+MOVES = {
+    (POWER_OFF, "on"): "powering-off",
+    (POWER_PAUSED, "on"): "pausing",
+    (POWER_ON, "paused"): "unpausing",
+    (POWER_SUSPENDED, "on"): "suspending",
+    (POWER_ON, "suspended"): "resuming",
+}
+"""(power that is wanted, found) → task_state, when no boot is wanted."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,7 @@ class Facts:
         placed: It has a host.
         booted: The wanted ``boot_serial`` has been answered for.
         ever_booted: Any has.
+        made: The wanted ``disk_serial`` has been answered for.
         found_power: What the host last found, None before it looked.
     """
 
@@ -69,6 +82,7 @@ class Facts:
     reboot: str | None
     booted: bool
     ever_booted: bool
+    made: bool
     settled: bool
     removed: bool
     failed: bool
@@ -98,6 +112,7 @@ def facts_of(server: Server) -> Facts:
         reboot=server.reboot,
         booted=server.booted_serial >= server.boot_serial,
         ever_booted=server.booted_serial > 0,
+        made=server.made_serial >= server.disk_serial,
         settled=server.settled,
         removed=server.removed,
         failed=server.fault is not None,
@@ -109,8 +124,8 @@ def state_of(facts: Facts) -> State:
     """Decide what a server is, the first rule that fits:
 
     removed → deleting; answered with a fault → error; never booted and unanswered → building; a
-    boot that is wanted → starting or rebooting; off wanted but running → stopping; else what was
-    found.
+    new disk that is wanted → rebuilding; a boot that is wanted → starting or rebooting; another
+    power wanted than found → on the way there; else what was found.
     """
     power_state = POWER_STATES.get(facts.found_power or "", 0)
     return State(_vm_state(facts), _task_state(facts), power_state)
@@ -119,6 +134,23 @@ def state_of(facts: Facts) -> State:
 def state(server: Server) -> State:
     """The state of a row."""
     return state_of(facts_of(server))
+
+
+def require(server: Server, verb: str, vm_states: set[str], *tasks: str) -> None:
+    """Refuse an action unless the server is in one of the states and no other task is under way.
+
+    Raises:
+        Conflict: In nova's own words, which clients and Tempest read.
+    """
+    now = state(server)
+    for attribute, value, fits in (
+        ("vm_state", now.vm_state, now.vm_state in vm_states),
+        ("task_state", now.task_state, now.task_state is None or now.task_state in tasks),
+    ):
+        if not fits:
+            raise Conflict(
+                f"Cannot '{verb}' instance {server.id} while it is in {attribute} {value}"
+            )
 
 
 def _vm_state(facts: Facts) -> str:
@@ -131,7 +163,9 @@ def _vm_state(facts: Facts) -> str:
         return "error" if facts.failed else resting
     if not facts.ever_booted:
         return "building"
-    if facts.power == "on" and not facts.booted:
+    if not facts.made:
+        return "active" if facts.power == POWER_ON else "stopped"
+    if facts.power == POWER_ON and not facts.booted:
         return "active" if facts.reboot else "stopped"
     return resting
 
@@ -143,13 +177,13 @@ def _task_state(facts: Facts) -> str | None:
         return None
     if not facts.ever_booted:
         return "spawning" if facts.placed else "scheduling"
-    if facts.power == "on" and not facts.booted:
+    if not facts.made:
+        return "rebuild_spawning"
+    if facts.power == POWER_ON and not facts.booted:
         return {"soft": "rebooting", "hard": "rebooting_hard"}.get(
             facts.reboot or "", "powering-on"
         )
-    if facts.power == "off" and facts.found_power == "on":
-        return "powering-off"
-    return None
+    return MOVES.get((facts.power, facts.found_power or ""))
 
 
 def _failed_sql() -> ColumnElement[bool]:
@@ -161,6 +195,10 @@ def _failed_sql() -> ColumnElement[bool]:
 def _found_sql() -> ColumnElement[str]:
     found: ColumnElement[str] = Server.found["power"].as_string()
     return found
+
+
+def _unmade() -> ColumnElement[bool]:
+    return Server.made_serial < Server.disk_serial
 
 
 def vm_state_sql() -> ColumnElement[str]:
@@ -176,6 +214,8 @@ def vm_state_sql() -> ColumnElement[str]:
         (and_(Server.removed, ~ever_booted), "building"),
         (or_(Server.removed, settled), resting),
         (~ever_booted, "building"),
+        (and_(_unmade(), Server.power == POWER_ON), "active"),
+        (_unmade(), "stopped"),
         (and_(booting, Server.reboot.is_not(None)), "active"),
         (booting, "stopped"),
         else_=resting,
@@ -190,10 +230,14 @@ def task_state_sql() -> ColumnElement[Any]:
         (~Server.unsettled(), null()),
         (and_(Server.booted_serial <= 0, Server.host.is_(None)), "scheduling"),
         (Server.booted_serial <= 0, "spawning"),
+        (_unmade(), "rebuild_spawning"),
         (and_(booting, Server.reboot == "soft"), "rebooting"),
         (and_(booting, Server.reboot == "hard"), "rebooting_hard"),
         (booting, "powering-on"),
-        (and_(Server.power == "off", _found_sql() == "on"), "powering-off"),
+        *(
+            (and_(Server.power == power, _found_sql() == found), word)
+            for (power, found), word in MOVES.items()
+        ),
         else_=null(),
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from freehold.compute import instance_action
-from freehold.compute.server import POWER_ON, Server
+from freehold.compute.server import POWER_OFF, POWER_ON, Server
 from freehold.config import Config
 from freehold.hosts import write_facts
 from freehold.jobs import Entry, Fault, Result, settle
@@ -53,13 +53,17 @@ def _write_entry(
         server.found = entry.found
     else:
         settle(server, entry, now)
-    if not server.settled and server.image_id in unmade and server.booted_serial == 0:
+    if not server.settled and server.image_id in unmade and _waits_for_image(server):
         _blame_image(server, unmade[server.image_id])
     if before != (server.satisfied, server.fault, server.found):
         server.updated_at = now
     if server.settled and not is_newer:
         _settled(session, server, entry, now)
     return server.settled or is_newer
+
+
+def _waits_for_image(server: Server) -> bool:
+    return server.booted_serial == 0 or server.made_serial < server.disk_serial
 
 
 def _passes(entry: Entry) -> bool:
@@ -105,6 +109,7 @@ def _settled(session: Session, server: Server, entry: Entry, now: datetime) -> N
         unplug(session, server.id, now)
         session.delete(server)
         return
+    server.made_serial = server.disk_serial
     if server.power == POWER_ON and server.booted_serial < server.boot_serial:
         server.booted_serial = server.boot_serial
         server.launched_at = server.launched_at or now
@@ -161,8 +166,8 @@ def _late(server: Server, now: datetime, config: Config, heard: str | None) -> F
     elif server.booted_serial == 0:
         wish, advice = "built", "delete it and create it again, or reboot it hard to try again"
     else:
-        verb = "running" if server.power == POWER_ON else "stopped"
-        wish, advice = verb, "reboot it hard to try again"
+        verbs = {POWER_ON: "running", POWER_OFF: "stopped"}
+        wish, advice = verbs.get(server.power, server.power), "reboot it hard to try again"
     last = f" The last problem was: {heard}" if heard else ""
     return Fault(
         code=TIMED_OUT,

@@ -19,8 +19,17 @@ def checked(adapter: TypeAdapter[Any], content: bytes, media_type: str) -> Any:
     Raises:
         BadRequest: It is no JSON, has text that no database can hold, or is not of the form.
     """
+    return fitting(adapter, _parsed(content, media_type))
+
+
+def fitting(adapter: TypeAdapter[Any], value: Any) -> Any:
+    """What a parsed value (a whole body, or the argument of an action in one) stands for.
+
+    Raises:
+        BadRequest: It is not of the form.
+    """
     try:
-        return adapter.validate_python(_parsed(content, media_type))
+        return adapter.validate_python(value)
     except ValidationError as error:
         told = explain(error.errors(include_url=False, include_context=False, include_input=False))
         raise BadRequest(told) from error

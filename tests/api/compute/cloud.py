@@ -142,6 +142,7 @@ def done(entry: dict[str, Any], outcome: str = "changed", **found: Any) -> dict[
         seen = {
             "power": entry["power"],
             "boot_serial": entry["boot_serial"],
+            "disk_serial": entry["disk_serial"],
             "ports": {port["id"]: {"bound": entry["power"] == "on"} for port in entry["ports"]},
         }
     return {

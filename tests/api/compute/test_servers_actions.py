@@ -71,9 +71,9 @@ def test_an_unknown_action_is_400_and_one_of_the_api_that_is_missing_here_501(
     cloud: Cloud, server_id: str
 ) -> None:
     assert cloud.act(server_id, "dance").status_code == 400
-    answer = cloud.act(server_id, "rebuild", {"imageRef": cloud.image_id})
+    answer = cloud.act(server_id, "trigger_crash_dump")
     assert answer.status_code == 501
-    assert "rebuild is not supported" in answer.json()["notImplemented"]["message"]
+    assert "trigger_crash_dump is not supported" in answer.json()["notImplemented"]["message"]
     path = f"{SERVERS}/{server_id}/action"
     for body in ({}, {"os-stop": None, "os-start": None}):
         assert cloud.client.post(path, json=body).status_code == 400

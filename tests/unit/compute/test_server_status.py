@@ -33,6 +33,7 @@ RUNNING = Facts(
     reboot=None,
     booted=True,
     ever_booted=True,
+    made=True,
     settled=True,
     removed=False,
     failed=False,
@@ -93,6 +94,43 @@ CASES = [
         replace(RUNNING, reboot="hard", booted=False, settled=False, found_power="off"),
         *("HARD_REBOOT", "active", "rebooting_hard", 4),
     ),
+    (
+        "pause asked",
+        replace(RUNNING, power="paused", settled=False),
+        *("ACTIVE", "active", "pausing", 1),
+    ),
+    ("paused", replace(RUNNING, power="paused", found_power="paused"), "PAUSED", "paused", None, 3),
+    (
+        "unpause asked",
+        replace(RUNNING, settled=False, found_power="paused"),
+        *("PAUSED", "paused", "unpausing", 3),
+    ),
+    (
+        "suspend asked",
+        replace(RUNNING, power="suspended", settled=False),
+        *("ACTIVE", "active", "suspending", 1),
+    ),
+    (
+        "suspended",
+        replace(RUNNING, power="suspended", found_power="suspended"),
+        *("SUSPENDED", "suspended", None, 4),
+    ),
+    (
+        "resume asked",
+        replace(RUNNING, settled=False, found_power="suspended"),
+        *("SUSPENDED", "suspended", "resuming", 4),
+    ),
+    (
+        "rebuild asked",
+        replace(RUNNING, made=False, booted=False, settled=False),
+        *("REBUILD", "active", "rebuild_spawning", 1),
+    ),
+    (
+        "rebuild of a stopped one asked",
+        replace(RUNNING, made=False, power="off", settled=False, found_power="off"),
+        *("REBUILD", "stopped", "rebuild_spawning", 4),
+    ),
+    ("rebuild failed", replace(RUNNING, made=False, failed=True), "ERROR", "error", None, 1),
     ("stop failed", replace(RUNNING, power="off", failed=True), "ERROR", "error", None, 1),
     (
         "deleting a running one",
@@ -146,15 +184,16 @@ def _all_rows() -> Iterator[Server]:
     fault = {"code": "X", "message": "x", "at": NOW.isoformat(), "retry": "later"}
     choices = product(
         ("hv1", None),
-        ("on", "off"),
+        ("on", "off", "paused", "suspended"),
         (None, "soft", "hard"),
         ((1, 0), (2, 1), (2, 2)),
+        (1, 2),
         (True, False),
         (True, False),
         (None, fault),
-        (None, "on", "off", "paused", "crashed", "absent"),
+        (None, "on", "off", "paused", "suspended", "crashed", "absent"),
     )
-    for number, (host, power, reboot, boots, settled, removed, problem, found) in enumerate(
+    for number, (host, power, reboot, boots, made, settled, removed, problem, found) in enumerate(
         choices
     ):
         yield _server(
@@ -164,6 +203,8 @@ def _all_rows() -> Iterator[Server]:
             reboot=reboot,
             boot_serial=boots[0],
             booted_serial=boots[1],
+            disk_serial=2,
+            made_serial=made,
             generation=3,
             satisfied=3 if settled else 2,
             removed=removed,

@@ -49,6 +49,7 @@ def server(**fields: Any) -> dict[str, Any]:
         "image_id": IMAGE_ID,
         "power": "on",
         "boot_serial": 1,
+        "disk_serial": 1,
         "reboot": "soft",
         "shutdown_timeout_s": 60,
         "ports": [port()],

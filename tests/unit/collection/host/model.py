@@ -17,6 +17,8 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     ABSENT,
     OFF,
     ON,
+    PAUSED,
+    SUSPENDED,
     DiskSeen,
     HostSeen,
     HostTraits,
@@ -71,10 +73,19 @@ def after_server_step(
                 definition=plan.definition_of(want, traits),
                 drive=plan.drive_of(want),
                 power=OFF if seen.power == ABSENT else seen.power,
+                disk_serial=want["disk_serial"],
             )
         case plan.START | plan.REBOOT:
             return replace(seen, **running)
-        case plan.SHUT_DOWN | plan.FORCE_OFF:
+        case plan.UNPAUSE:
+            return replace(seen, power=ON)
+        case plan.RESUME:
+            return replace(seen, power=ON, plugged=ports, bound=running["bound"])
+        case plan.PAUSE:
+            return replace(seen, power=PAUSED)
+        case plan.SUSPEND:
+            return replace(seen, power=SUSPENDED, plugged=frozenset(), bound={})
+        case plan.SHUT_DOWN | plan.FORCE_OFF | plan.FORGET_MEMORY:
             return replace(seen, power=OFF, plugged=frozenset(), bound={})
         case plan.PLUG:
             id_ = step.arguments["port"]["id"]

@@ -14,6 +14,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     OFF,
     ON,
     PAUSED,
+    SUSPENDED,
     DiskSeen,
     HostSeen,
     ImageSeen,
@@ -36,7 +37,7 @@ PORTS = [uuid(number) for number in range(0xC0, 0xC4)]
 
 @st.composite
 def servers_seen(draw: st.DrawFn) -> ServerSeen:
-    power = draw(st.sampled_from([ON, OFF, PAUSED, CRASHED, ABSENT]))
+    power = draw(st.sampled_from([ON, OFF, PAUSED, SUSPENDED, CRASHED, ABSENT]))
     runs = power in (ON, PAUSED)
     plugged = draw(st.frozensets(st.sampled_from(PORTS))) if runs else frozenset()
     disk = draw(st.sampled_from([None, plan.GIB, 3 * plan.GIB]))
@@ -44,6 +45,7 @@ def servers_seen(draw: st.DrawFn) -> ServerSeen:
         power=power,
         boot_serial=None if power == ABSENT else draw(st.none() | st.integers(0, 3)),
         definition="" if power == ABSENT else "older",
+        disk_serial=1 if power == ABSENT else draw(st.integers(1, 2)),
         drive="" if power == ABSENT else "older",
         disk=disk and DiskSeen(disk, draw(st.sampled_from(IMAGES))),
         has_folder=disk is not None or draw(st.booleans()),
@@ -73,8 +75,9 @@ def servers_wanted(draw: st.DrawFn, id_: str) -> dict[str, Any]:
         name=draw(st.text(max_size=5)),
         flavor={"name": "f", "vcpus": 1, "memory_mib": 64, "root_gib": size},
         image_id=draw(st.sampled_from(IMAGES)),
-        power=draw(st.sampled_from(["on", "off"])),
+        power=draw(st.sampled_from(["on", "off", "paused", "suspended"])),
         boot_serial=draw(st.integers(0, 3)),
+        disk_serial=draw(st.integers(1, 2)),
         reboot=draw(st.sampled_from(["soft", "hard"])),
         ports=[port(id=one) for one in draw(st.lists(st.sampled_from(PORTS), unique=True))],
     )

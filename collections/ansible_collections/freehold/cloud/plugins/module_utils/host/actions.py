@@ -86,6 +86,8 @@ class Actions:
                 self._libvirt.shut_down(one["id"], one["shutdown_timeout_s"])
             case plan.FORCE_OFF:
                 self._libvirt.force_off(one["id"])
+            case plan.PAUSE | plan.UNPAUSE | plan.SUSPEND | plan.RESUME | plan.FORGET_MEMORY:
+                self._change_running(one, step.action)
             case plan.PLUG | plan.UNPLUG:
                 self._change_port(one["id"], step)
             case plan.UNDEFINE:
@@ -150,6 +152,19 @@ class Actions:
         else:
             self._libvirt.force_off(server["id"])
         self._start(server)
+
+    def _change_running(self, server: Mapping[str, Any], action: str) -> None:
+        libvirt = self._libvirt
+        change = {
+            plan.PAUSE: libvirt.pause,
+            plan.UNPAUSE: libvirt.unpause,
+            plan.SUSPEND: libvirt.suspend,
+            plan.RESUME: libvirt.resume,
+            plan.FORGET_MEMORY: libvirt.forget_memory,
+        }[action]
+        change(server["id"])
+        if action == plan.RESUME:
+            open_vswitch.wait_until_bound([port["id"] for port in server["ports"]], BIND_WAIT_S)
 
     def _change_port(self, server_id: str, step: Step) -> None:
         if step.action == plan.PLUG:

@@ -65,6 +65,7 @@ def record_element(
         "id": server["id"],
         "generation": str(server["generation"]),
         "project": xml_line(server["project_id"]),
+        "disk_serial": str(server["disk_serial"]),
         "definition": definition_of(server, traits),
         "drive": drive_of(server),
     }

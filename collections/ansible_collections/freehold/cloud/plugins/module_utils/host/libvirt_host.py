@@ -17,6 +17,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     OFF,
     ON,
     PAUSED,
+    SUSPENDED,
 )
 
 try:
@@ -78,12 +79,13 @@ class LibvirtHost:
             if domain is None:
                 return ABSENT
             state, reason = domain.state()
+            has_memory = domain.hasManagedSaveImage()
         if state == libvirt.VIR_DOMAIN_CRASHED or (
             state == libvirt.VIR_DOMAIN_SHUTOFF and reason == libvirt.VIR_DOMAIN_SHUTOFF_CRASHED
         ):
             return CRASHED
         if state == libvirt.VIR_DOMAIN_SHUTOFF:
-            return OFF
+            return SUSPENDED if has_memory else OFF
         return (
             PAUSED if state in (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED) else ON
         )
@@ -115,10 +117,37 @@ class LibvirtHost:
             self._connection.defineXMLFlags(description, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
 
     def start(self, server_id: str) -> None:
+        """Boot it; memory that was kept is forgotten."""
         with libvirt_errors(f"starting server {server_id}"):
             domain = self._need(server_id)
             if not domain.isActive():
+                domain.createWithFlags(libvirt.VIR_DOMAIN_START_FORCE_BOOT)
+
+    def pause(self, server_id: str) -> None:
+        with libvirt_errors(f"pausing server {server_id}"):
+            self._need(server_id).suspend()
+
+    def unpause(self, server_id: str) -> None:
+        with libvirt_errors(f"letting server {server_id} go on"):
+            self._need(server_id).resume()
+
+    def suspend(self, server_id: str) -> None:
+        """Write its memory to disk and turn it off; it runs when it comes back."""
+        with libvirt_errors(f"suspending server {server_id}"):
+            self._need(server_id).managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
+
+    def resume(self, server_id: str) -> None:
+        """Go on from the memory that ``suspend`` kept."""
+        with libvirt_errors(f"resuming server {server_id}"):
+            domain = self._need(server_id)
+            if not domain.isActive():
                 domain.create()
+
+    def forget_memory(self, server_id: str) -> None:
+        with libvirt_errors(f"forgetting the memory of server {server_id}"):
+            domain = self._need(server_id)
+            if domain.hasManagedSaveImage():
+                domain.managedSaveRemove()
 
     def record(self, server_id: str, element: str) -> None:
         """Replace our metadata element in the definition, and in the running domain."""

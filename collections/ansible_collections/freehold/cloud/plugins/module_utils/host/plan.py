@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.freehold.cloud.plugins.module_utils.document import (
@@ -24,6 +25,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     OFF,
     ON,
     PAUSED,
+    SUSPENDED,
     HostSeen,
     HostTraits,
     ImageSeen,
@@ -34,6 +36,8 @@ FETCH_IMAGE, REMOVE_IMAGE = "fetch_image", "remove_image"
 CLONE_DISK, GROW_DISK = "clone_disk", "grow_disk"
 WRITE_DRIVE, DEFINE = "write_drive", "define"
 START, REBOOT, SHUT_DOWN, FORCE_OFF = "start", "reboot", "shut_down", "force_off"
+PAUSE, UNPAUSE = "pause", "unpause"
+SUSPEND, RESUME, FORGET_MEMORY = "suspend", "resume", "forget_memory"
 PLUG, UNPLUG = "plug", "unplug"
 UNDEFINE, REMOVE_INTERFACES, REMOVE_FOLDER = "undefine", "remove_interfaces", "remove_folder"
 
@@ -84,10 +88,17 @@ def image_misfit(server: Mapping[str, Any], image: ImageSeen | None) -> CloudErr
     )
 
 
+def wants_new_disk(server: Mapping[str, Any], seen: ServerSeen) -> bool:
+    """Whether the server was asked to be made anew since its disk was made."""
+    return seen.disk_serial < server["disk_serial"]
+
+
 def disk_error(server: Mapping[str, Any], seen: ServerSeen) -> CloudError | None:
     """Tell that a disk is not the one it was; a tenant's data must not be replaced in silence."""
     if seen.problem is not None:
         return seen.problem
+    if wants_new_disk(server, seen):
+        return None
     if seen.disk is not None:
         if seen.disk.image_id == server["image_id"]:
             return None
@@ -158,16 +169,19 @@ def plan_server(
     steps = []
     if disk_error(want, seen):
         return plan_power(want, seen) if want["power"] == "off" else []
-    if seen.disk is None:
+    if seen.disk is None or wants_new_disk(want, seen):
         if not image_here or image_misfit(want, image):
             return []
+        if seen.runs:
+            steps.append(Step("turn the guest off", "power", seen.power, OFF, FORCE_OFF))
+            seen = replace(seen, power=OFF, plugged=frozenset())
         size = want["flavor"]["root_gib"]
         label = f"{size} GiB" if size else "the image's size"
         steps.append(
             Step(
                 f"make a disk of {label} from image {want['image_id']}",
                 "disk",
-                None,
+                seen.disk and f"disk {seen.disk_serial}",
                 label,
                 CLONE_DISK,
             )
@@ -186,20 +200,43 @@ def plan_server(
     drive, definition = drive_of(want), definition_of(want, traits)
     if seen.drive != drive:
         steps.append(Step("write the config drive", "config_drive", seen.drive, drive, WRITE_DRIVE))
-    if seen.definition != definition or seen.drive != drive:
+    if seen.definition != definition or seen.drive != drive or wants_new_disk(want, seen):
         steps.append(Step("define the domain", "definition", seen.definition, definition, DEFINE))
     power = plan_power(want, seen)
     return steps + power + ([] if power else plan_ports(want, seen))
 
 
 def plan_power(want: Mapping[str, Any], seen: ServerSeen) -> list[Step]:
-    """Start, reboot or stop; a guest that turned itself off is left alone."""
-    if want["power"] == "off":
-        if seen.power == ON:
-            return [Step("shut the guest down", "power", ON, OFF, SHUT_DOWN)]
-        if seen.power == PAUSED:  # it cannot hear the power button
-            return [Step("turn the guest off", "power", PAUSED, OFF, FORCE_OFF)]
-        return []
+    """Start, reboot, stop, pause or suspend; a guest that turned itself off is left alone."""
+    if want["power"] == OFF:
+        return _plan_off(seen)
+    steps = _plan_boot(want, seen)
+    power = ON if steps else seen.power
+    if want["power"] == ON and power == PAUSED:
+        steps.append(Step("let the guest go on", "power", PAUSED, ON, UNPAUSE))
+    if want["power"] in (ON, PAUSED) and power == SUSPENDED:
+        steps.append(Step("bring the guest back from its memory", "power", SUSPENDED, ON, RESUME))
+        power = ON
+    if want["power"] == PAUSED and power == ON:
+        steps.append(Step("pause the guest", "power", ON, PAUSED, PAUSE))
+    if want["power"] == SUSPENDED and power in (ON, PAUSED):
+        steps.append(
+            Step("keep the guest's memory and turn it off", "power", power, SUSPENDED, SUSPEND)
+        )
+    return steps
+
+
+def _plan_off(seen: ServerSeen) -> list[Step]:
+    if seen.power == ON:
+        return [Step("shut the guest down", "power", ON, OFF, SHUT_DOWN)]
+    if seen.power == PAUSED:  # it cannot hear the power button
+        return [Step("turn the guest off", "power", PAUSED, OFF, FORCE_OFF)]
+    if seen.power == SUSPENDED:
+        return [Step("forget the guest's memory", "power", SUSPENDED, OFF, FORGET_MEMORY)]
+    return []
+
+
+def _plan_boot(want: Mapping[str, Any], seen: ServerSeen) -> list[Step]:
     serial = want["boot_serial"]
     if seen.boot_serial is not None and seen.boot_serial >= serial:
         return []
@@ -279,12 +316,13 @@ def server_verdict(server: Resource, have: HostSeen) -> Verdict:
     found = {
         "power": seen.power,
         "boot_serial": seen.boot_serial,
+        "disk_serial": seen.disk_serial,
         "ports": {id_: {"bound": is_bound} for id_, is_bound in bound.items()},
     }
     image = have.images.get(want["image_id"])
     if error := disk_error(want, seen):
         return Verdict(found, error=error)
-    if seen.disk is None:
+    if seen.disk is None or wants_new_disk(want, seen):
         if image is None:
             return Verdict(found, f"image {want['image_id']} to be on this host")
         return Verdict(found, error=image_misfit(want, image))

@@ -39,8 +39,9 @@ SERVER = {
         }
     ),
     "image_id": uuid,
-    "power": one_of("on", "off"),
+    "power": one_of("on", "off", "paused", "suspended"),
     "boot_serial": natural,
+    "disk_serial": integer(minimum=1),
     "reboot": one_of("soft", "hard"),
     "shutdown_timeout_s": natural,
     "ports": array(record({"id": uuid, "mac": text, "mtu": natural})),

@@ -11,6 +11,8 @@ from ansible_collections.freehold.cloud.plugins.module_utils.document import Clo
 
 # Domain states as results name them.
 ON, OFF, PAUSED, CRASHED, ABSENT = "on", "off", "paused", "crashed", "absent"
+# Off, with its memory kept on disk: it goes on where it was.
+SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,16 @@ class DiskSeen:
 class ServerSeen:
     """A server's traces on the host: its domain, its folder, its ports on the integration bridge.
 
-    ``boot_serial``, ``definition`` and ``drive`` are what the domain's metadata recorded when it
-    was last started, defined and given its config drive; None and "" when nothing is recorded.
+    ``boot_serial``, ``disk_serial``, ``definition`` and ``drive`` are what the domain's metadata
+    recorded when it was last started, given its disk, defined and given its config drive; None, 1
+    and "" when nothing is recorded.
     """
 
     power: str = ABSENT
     boot_serial: int | None = None
     definition: str = ""
     drive: str = ""
+    disk_serial: int = 1
     disk: DiskSeen | None = None
     has_folder: bool = False
     # Ports that the running domain has (not only its definition).

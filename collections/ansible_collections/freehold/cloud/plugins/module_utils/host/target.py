@@ -126,6 +126,7 @@ class HostTarget:
             boot_serial=int(serial) if serial else None,
             definition=record.get("definition", ""),
             drive=record.get("drive", "") if drive_there else "",
+            disk_serial=int(record.get("disk_serial", "1")),
             disk=disk,
             problem=problem,
             has_folder=os.path.isdir(folder),

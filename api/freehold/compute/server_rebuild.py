@@ -1,0 +1,115 @@
+"""Rebuild: the same server (id, addresses, flavor, host) on a fresh disk of an image."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, ClassVar
+
+from pydantic import Field, TypeAdapter
+
+from freehold.access import Rule
+from freehold.compute import instance_action, server_request
+from freehold.compute.hostname import hostname_of
+from freehold.compute.keypair import find_keypair
+from freehold.compute.link import links
+from freehold.compute.server import POWER_ON, Server
+from freehold.compute.server_change import apply, ask_host, require_host
+from freehold.compute.server_image import usable_image
+from freehold.compute.server_metadata import require_room_for
+from freehold.compute.server_request import (
+    Metadata,
+    Name,
+    Personality,
+    ServerChange,
+    UserData,
+    check_version,
+)
+from freehold.compute.server_status import require
+from freehold.compute.server_wire import around, wire
+from freehold.errors import BadRequest
+from freehold.http import Call, Reply
+from freehold.http.body import fitting
+
+POLICY = "os_compute_api:servers:rebuild"
+SINCE = {**server_request.SINCE, "key_name": "2.54", "user_data": "2.57"}
+RULES = [Rule(POLICY, "rule:admin_or_member", "Rebuild a server")]
+
+
+class RebuildWish(ServerChange):
+    """What a rebuild says; what is left out stays as it is."""
+
+    nullable: ClassVar[frozenset[str]] = frozenset(
+        {"description", "key_name", "user_data", "trusted_image_certificates"}
+    )
+
+    imageRef: str = Field(max_length=255)  # noqa: N815
+    adminPass: str | None = None  # noqa: N815
+    metadata: Metadata | None = None
+    preserve_ephemeral: bool = False
+    personality: list[Personality] = Field(default_factory=list)
+    key_name: Name | None = None
+    user_data: UserData | None = None
+    trusted_image_certificates: list[str] | None = None
+
+
+_WISH = TypeAdapter(RebuildWish)
+
+
+def rebuild(call: Call, server: Server, argument: Any) -> Reply:
+    """Make its disk anew; it comes back running if it ran, and stays off if it was off."""
+    wish = _read(call, argument)
+    require(server, "rebuild", {"active", "stopped", "error"})
+    require_host(server)
+    server.image_id = usable_image(
+        call, wish.imageRef.rsplit("/", 1)[-1], server.memory_mib, server.root_gib
+    ).id
+    _rewrite(call, server, wish)
+    server.disk_serial += 1
+    if server.power == POWER_ON:
+        server.boot_serial, server.reboot = server.boot_serial + 1, None
+    instance_action.begin(call, server, "rebuild")
+    ask_host(call, server)
+    call.audit("rebuild", "server", server.id, image=server.image_id)
+    return _reply(call, server, wish)
+
+
+def _read(call: Call, argument: Any) -> RebuildWish:
+    wish: RebuildWish = fitting(_WISH, argument)
+    check_version(call, wish, SINCE)
+    if wish.personality:
+        raise BadRequest("File injection is not supported by this cloud; use user_data.")
+    if wish.trusted_image_certificates:
+        raise BadRequest("Image signature certificates are not supported by this cloud.")
+    return wish
+
+
+def _rewrite(call: Call, server: Server, wish: RebuildWish) -> None:
+    apply(server, wish)
+    if wish.name is not None and "hostname" not in wish.model_fields_set:
+        server.hostname = hostname_of(wish.name, server.id)
+    if wish.metadata is not None:
+        require_room_for(call, server.project_id, wish.metadata)
+        server.meta = dict(wish.metadata)
+    if "user_data" in wish.model_fields_set:
+        server.user_data = wish.user_data
+    if "key_name" not in wish.model_fields_set:
+        return
+    keypair = None
+    if wish.key_name is not None:
+        keypair = find_keypair(call.session, str(call.caller.user_id), wish.key_name)
+        if keypair is None:
+            raise BadRequest("Invalid key_name provided.")
+    server.key_name = keypair.name if keypair else None
+    server.key = keypair.snapshot() if keypair else None
+
+
+def _reply(call: Call, server: Server, wish: RebuildWish) -> Reply:
+    call.session.flush()
+    shown = wire(call, server, around(call.session, [server]), whole=call.at_least("2.75"))
+    # As when it was created: told once, kept nowhere.
+    shown["adminPass"] = wish.adminPass or secrets.token_urlsafe(9)
+    if call.at_least("2.54"):
+        shown["key_name"] = server.key_name
+    if call.at_least("2.57"):
+        shown["user_data"] = server.user_data
+    return Reply({"server": shown}, 202, {"Location": links(call, "servers", server.id)[0]["href"]})
