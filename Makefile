@@ -91,6 +91,9 @@ e2e: setup  ## The whole story on a cloud of this computer
 conformance: setup .lab/tempest-venv/.ready  ## Tempest against the cloud of clouds.yaml: make conformance ARGS="--list fast"
 	$(BIN)/python -m tests.conformance.run $(ARGS)
 
+deploy-test: setup  ## docs/how-to/deploy.md on three plain Debian machines of this computer (slow, as root)
+	$(BIN)/pytest -v -p no:randomly tests/deploy
+
 migration: setup  ## Write a migration from the tables in code: make migration MESSAGE="add colours"
 	@rm -f .lab/migration.sqlite; mkdir -p .lab
 	FREEHOLD_DATABASE=sqlite:///$(CURDIR)/.lab/migration.sqlite $(BIN)/freehold db revision "$(MESSAGE)"

@@ -38,6 +38,13 @@ options:
     default: 10.77.0.0/24
     env:
       - name: FREEHOLD_LAB_NETWORK
+  base:
+    description: What machines are made from, as the role's C(lab_machine_base).
+    type: str
+    default: prepared
+    choices: [prepared, plain]
+    env:
+      - name: FREEHOLD_LAB_BASE
   state_dir:
     description: Where the ssh key of the lab lies, relative to the checkout.
     type: str
@@ -55,6 +62,8 @@ CONTROL = 10
 FIRST_HYPERVISOR = 11
 FIRST_TUNNEL = 41
 MOST_HYPERVISORS = 20
+PLAIN_USER = "ops"
+APT_PROXY_PORT = 3142
 HYPERVISOR_GROUPS = ("hypervisor", "ovn_host", "openvswitch")
 CONTROL_GROUPS = ("control_plane", "ovn_central")
 
@@ -106,6 +115,8 @@ class InventoryModule(BaseInventoryPlugin):
             self.inventory.set_variable("computer", key, value)
         for key, value in {
             "lab_machine_prefix": self.get_option("prefix"),
+            "lab_machine_base": self.get_option("base"),
+            "lab_machine_apt_proxy": f"http://{network[1]}:{APT_PROXY_PORT}",
             "lab_state_dir": state_dir,
             "lab_known_hosts": self._known_hosts(state_dir),
             "lab_management_network": f"{network.network_address}/26",
@@ -122,7 +133,7 @@ class InventoryModule(BaseInventoryPlugin):
         address = str(network[number])
         about = {
             "ansible_host": address,
-            "ansible_user": "root",
+            "ansible_user": PLAIN_USER if self.get_option("base") == "plain" else "root",
             "ansible_ssh_private_key_file": os.path.join(state_dir, "id_ed25519"),
             "ansible_host_key_checking": True,
             "ansible_ssh_common_args": f"-o UserKnownHostsFile={self._known_hosts(state_dir)}",

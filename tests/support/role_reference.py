@@ -14,12 +14,20 @@ import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGE = CHECKOUT / "docs/reference/roles.md"
-LAYERS = ("base", "ovn_central", "openvswitch", "ovn_host", "hypervisor", "control_plane")
+LAYERS = (
+    "preflight",
+    "base",
+    "ovn_central",
+    "openvswitch",
+    "ovn_host",
+    "hypervisor",
+    "control_plane",
+)
 HEAD = """# Roles and their variables
 
 Made from `roles/*/meta/argument_specs.yml` by `python -m tests.support.role_reference`. The
 roles are in the order of `playbooks/site.yml`. A machine gets a role by being in the inventory's
-group of the same name (`base`: all machines; `openvswitch`: those of `ovn_host`).
+group of the same name (`preflight`, `base`: all machines; `openvswitch`: those of `ovn_host`).
 """
 
 

@@ -37,7 +37,10 @@ class Machine:
 
 @dataclass(frozen=True)
 class Lab:
-    """A lab as wanted; ``folder`` is where all of its state lives."""
+    """A lab as wanted; ``folder`` is where all of its state lives.
+
+    ``plain`` machines are what a Debian installation leaves behind, instead of prepared ones.
+    """
 
     name: str
     folder: Path
@@ -49,6 +52,13 @@ class Lab:
     authorized_key: str
     known_hosts: Path
     machines: tuple[Machine, ...]
+    plain: bool = False
+    apt_proxy: str = ""
+
+    @property
+    def user(self) -> str:
+        """Whom the lab's key lets in: root, or on plain machines a user who may use sudo."""
+        return "ops" if self.plain else "root"
 
     def machine(self, name: str) -> Machine:
         """Find a machine by its name.
@@ -85,6 +95,8 @@ def read(path: Path) -> Lab:
                 Machine(m["name"], IPv4Interface(m["address"]), wanted["name"], tuple(m["nics"]))
                 for m in wanted["machines"]
             ),
+            plain=wanted.get("plain", False),
+            apt_proxy=wanted.get("apt_proxy", ""),
         )
     except OSError as error:
         raise LabError(f"cannot read {path}: {error.strerror}; was the lab made?") from error

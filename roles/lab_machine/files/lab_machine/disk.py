@@ -134,23 +134,44 @@ def _give_identity(lab: Lab, machine: Machine) -> None:
         f"127.0.0.1 localhost\n::1 localhost ip6-localhost\n{machine.address.ip} {machine.name}\n"
     )
     (etc / "resolv.conf").write_text("# A lab machine has no name server.\n")
-    (etc / "systemd/network/10-lab-host0.network").write_text(
-        "[Match]\nName=host0\n\n[Network]\n"
-        f"Address={machine.address}\nGateway={lab.gateway}\nIPv6AcceptRA=no\n"
-    )
+    if lab.plain:
+        _configure_plain(lab, machine, etc)
+    else:
+        (etc / "systemd/network/10-lab-host0.network").write_text(
+            "[Match]\nName=host0\n\n[Network]\n"
+            f"Address={machine.address}\nGateway={lab.gateway}\nIPv6AcceptRA=no\n"
+        )
     key = etc / "ssh/ssh_host_ed25519_key"
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", machine.name, "-f", str(key))
 
 
+def _configure_plain(lab: Lab, machine: Machine, etc: Path) -> None:
+    """The management NIC as Debian's installer writes it down; NICs without use are not named."""
+    (etc / "network/interfaces").write_text(
+        "auto lo host0\niface lo inet loopback\niface host0 inet static\n"
+        f"    address {machine.address}\n    gateway {lab.gateway}\n"
+    )
+    # systemd has settings of its own for a container's NIC; hardware has none.
+    (etc / "systemd/network/80-container-host0.network").symlink_to("/dev/null")
+    if lab.apt_proxy:
+        (etc / "apt/apt.conf.d/90lab-proxy").write_text(
+            f'Acquire::http::Proxy "{lab.apt_proxy}";\n'
+        )
+
+
 def _let_in(lab: Lab, machine: Machine) -> list[str]:
     """The lab's key opens the machine; keys that others put there stay."""
-    authorized = root(lab, machine) / "root/.ssh/authorized_keys"
+    home = root(lab, machine) / (f"home/{lab.user}" if lab.plain else "root")
+    authorized = home / ".ssh/authorized_keys"
     authorized.parent.mkdir(mode=0o700, exist_ok=True)
     keys = authorized.read_text().splitlines() if authorized.exists() else []
     if lab.authorized_key in keys:
         return []
     authorized.write_text("\n".join([*keys, lab.authorized_key]) + "\n")
     authorized.chmod(0o600)
+    owner = home.stat()
+    for path in (authorized.parent, authorized):
+        os.chown(path, owner.st_uid, owner.st_gid)
     return [f"machine {machine.name} lets the lab's key in"]
 
 
