@@ -20,6 +20,7 @@ from freehold.http import Routes, VersionDocument
 from freehold.http.application import Application
 from freehold.jobs import Ask, Question, TargetKind
 from freehold.jobs.job import Seal
+from freehold.jobs.prefork import AnsibleServer
 from freehold.jobs.runner import AnsibleRunner
 from freehold.jobs.worker import Worker
 from freehold.store import Store, utc_now
@@ -73,7 +74,9 @@ def build_worker(config: Config, store: Store) -> Worker:
     return Worker(
         store,
         target_kinds(config, Tokens(secret, config.token_lifetime_s)),
-        AnsibleRunner(config),
+        AnsibleRunner(
+            config, AnsibleServer(config.project_dir / "plugins/prefork", config.run_dir.parent)
+        ),
         Seal(secret),
         utc_now,
         slots=config.job_slots,

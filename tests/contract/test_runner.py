@@ -6,15 +6,18 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from freehold.config import Config
+from freehold.jobs.prefork import AnsibleServer
 from freehold.jobs.run import Outcome, Run, RunEvent
 from freehold.jobs.runner import AnsibleRunner
-from tests.support.lab import until
+from tests.support.lab import CHECKOUT, until
 
 ANSWER = """
 - name: A host answers its document
@@ -58,8 +61,9 @@ READ = """
 """
 
 
-@pytest.fixture
-def runner(tmp_path: Path) -> AnsibleRunner:
+@pytest.fixture(params=["started anew", "forked"])
+def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnsibleRunner]:
+    """Both ways in which a run is born; what is promised is the same."""
     project = tmp_path / "project"
     (project / "playbooks").mkdir(parents=True)
     for name, text in (("answer", ANSWER), ("sleep", SLEEP), ("fail", FAIL), ("read", READ)):
@@ -69,9 +73,18 @@ def runner(tmp_path: Path) -> AnsibleRunner:
     inventory.write_text(
         "here ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'\n"
     )
-    return AnsibleRunner(
-        Config(project_dir=project, inventory=inventory, run_dir=tmp_path / "run" / "jobs")
-    )
+    config = Config(project_dir=project, inventory=inventory, run_dir=tmp_path / "run" / "jobs")
+    if request.param == "started anew":
+        yield AnsibleRunner(config)
+        return
+    # A socket's path is short, and pytest's folders are not.
+    with tempfile.TemporaryDirectory() as place:
+        server = AnsibleServer(CHECKOUT / "plugins/prefork", Path(place))
+        runner = AnsibleRunner(config, server)
+        run(runner, "answer.yml", document={})  # the first run starts it, and does not wait
+        until("the server listens", server.socket.exists, 30)
+        yield runner
+        server.stop()
 
 
 def run(runner: AnsibleRunner, playbook: str, **settings: object) -> tuple[Outcome, list[RunEvent]]:

@@ -68,4 +68,4 @@ class Runner(Protocol):
         """Run to the end; never raises for what happens on machines."""
 
     def clear(self) -> None:
-        """End and remove what runs of an earlier life left behind."""
+        """End and remove what runs left behind, before the first run and after the last."""

@@ -20,6 +20,7 @@ from typing import Any
 import ansible_runner
 
 from freehold.config import Config
+from freehold.jobs.prefork import AnsibleServer
 from freehold.jobs.run import Outcome, Run, RunEvent
 
 KEPT_EVENTS = frozenset(
@@ -41,13 +42,17 @@ class AnsibleRunner:
 
     Args:
         config: Where project, inventory and run folders are.
+        server: Starts Ansible sooner; without one the program is started anew for each run.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, server: AnsibleServer | None = None) -> None:
         self._config = config
+        self._server = server
 
     def clear(self) -> None:
         """Remove what runs of an earlier life of this process left: their folders hold secrets."""
+        if self._server is not None:
+            self._server.stop()
         for folder in self._config.run_dir.glob("*"):
             _end_children(folder)
             shutil.rmtree(folder, ignore_errors=True)
@@ -72,8 +77,12 @@ class AnsibleRunner:
                     text.append(event["stdout"])
                 return False
 
-            command = self._command(run, folder)
-            finished = ansible_runner.run(**command, event_handler=told, cancel_callback=cancelled)
+            finished = ansible_runner.interface.init_runner(
+                **self._command(run, folder), event_handler=told, cancel_callback=cancelled
+            )
+            if self._server is not None:
+                self._server.keep_running(finished.config.env)
+            finished.run()
             if finished.status not in ("successful", "failed"):
                 _end_children(folder)
             failure = ""
@@ -97,7 +106,7 @@ class AnsibleRunner:
             "playbook": str(project / "playbooks" / run.playbook),
             "inventory": str(self._config.inventory),
             "extravars": variables,
-            "envvars": environment(self._config, folder),
+            "envvars": self._environment(folder),
             "settings": {
                 "job_timeout": run.time_limit_s,
                 "pexpect_timeout": 1,
@@ -111,6 +120,12 @@ class AnsibleRunner:
             command["cmdline"] = "--check --diff"
         return command
 
+    def _environment(self, folder: Path) -> dict[str, str]:
+        found = environment(self._config, folder)
+        if self._server is not None:
+            found |= self._server.environment(found["PATH"])
+        return found
+
 
 def environment(config: Config, folder: Path) -> dict[str, str]:
     """Ansible's environment for one run; also what a person needs to run the same by hand."""
@@ -118,7 +133,7 @@ def environment(config: Config, folder: Path) -> dict[str, str]:
     return {
         "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_CONFIG": str(config.project_dir / "ansible.cfg"),
-        "ANSIBLE_HOME": str(folder / "ansible"),
+        "ANSIBLE_HOME": str(config.run_dir.parent / "ansible"),
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(config.run_dir.parent / "cp"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",

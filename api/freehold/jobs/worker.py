@@ -89,6 +89,7 @@ class Worker:
             self._thread.join()
         for _, thread in list(self._running.values()):
             thread.join()
+        self._runner.clear()
 
     def _work(self) -> None:
         while not self._stopping.is_set():
