@@ -21,6 +21,8 @@ from freehold.access import Caller, Scope
 from freehold.app import create_app
 from freehold.config import Config
 from freehold.http.application import Application
+from freehold.identity.domain import Domain
+from freehold.identity.project import Project
 from freehold.store import Base, Store, new_hex_id, utc_now
 
 
@@ -58,6 +60,17 @@ def tenant(*roles: str, project_id: str | None = None) -> Caller:
 def admin() -> Caller:
     """A caller with the admin role."""
     return tenant("admin", "member", "reader")
+
+
+def enrol(service: Service, caller: Caller) -> None:
+    """Let the Identity API know a made-up caller's project, for what asks whether it exists."""
+    with service.store.write() as session:
+        if session.get(Domain, "default") is None:
+            session.add(Domain(id="default", name="Default", options={}, extra={}))
+        scope = caller.scope
+        project = Project(id=scope.project_id, name=scope.project_name, options={}, extra={})
+        project.domain_id = "default"
+        session.add(project)
 
 
 def build(tmp_path: Path, **settings: Any) -> Service:

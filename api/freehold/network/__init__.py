@@ -23,6 +23,7 @@ from freehold.network import (
     security_group_rule_operations,
     subnet,
     subnet_operations,
+    subnet_pool,
 )
 from freehold.network.network import tenant_networks
 from freehold.network.plug import (
@@ -59,6 +60,7 @@ _FILES = (
     network,
     subnet,
     subnet_operations,
+    subnet_pool,
     port,
     port_operations,
     router,

@@ -13,6 +13,7 @@ RULES = [Rule("get_extension", "rule:logged_in", "GET /extensions")]
 KNOWN = {
     "allowed-address-pairs": "Allowed Address Pairs",
     "binding": "Port Binding",
+    "default-subnetpools": "Default Subnetpools",
     "external-net": "Neutron external network",
     "extraroute": "Neutron Extra Route",
     "ext-gw-mode": "Neutron L3 Configurable external gateway mode",
@@ -30,10 +31,13 @@ KNOWN = {
     "standard-attr-description": "standard-attr-description",
     "standard-attr-revisions": "Resource revision numbers",
     "standard-attr-tag": "Tag support for resources with standard attribute: network, subnet, "
-    "port, router, floatingip, security_group",
+    "subnetpool, port, router, floatingip, security_group",
     "standard-attr-timestamp": "Resource timestamps",
     "stateful-security-group": "Stateful security group",
     "security-groups-normalized-cidr": "Normalized CIDR field for security group rules",
+    "subnet_allocation": "Subnet Allocation",
+    "tag": "Tag support",
+    "tag-ext": "Tag support for resources: subnet, port, router",
     "subnet-external-network": "Subnets of external networks are visible to all",
 }
 

@@ -301,6 +301,10 @@ def delete_floating_ip(call: Call, floating_ip_id: str) -> None:
     """Give a floating IP back."""
     row = _mine(call, floating_ip_id)
     call.enforce("delete_floatingip", {"project_id": row.project_id})
+    _give_back(call, row)
+
+
+def _give_back(call: Call, row: FloatingIp) -> None:
     port = call.session.get(Port, row.floating_port_id)
     if port is not None:
         drop_port(call.session, port, call.now)
@@ -308,6 +312,17 @@ def delete_floating_ip(call: Call, floating_ip_id: str) -> None:
     forget_tags(call.session, row.id)
     remove(call.session, row, call.now)
     call.audit("delete", "floatingip", row.id)
+
+
+def give_back_idle(call: Call, network_id: str) -> None:
+    """An external network goes, and with it the floating IPs that lead nowhere, as in neutron."""
+    idle = select(FloatingIp).where(
+        FloatingIp.floating_network_id == network_id,
+        FloatingIp.port_id.is_(None),
+        FloatingIp.removed.is_(False),
+    )
+    for row in call.session.scalars(idle).all():
+        _give_back(call, row)
 
 
 def routes(table: Routes) -> None:

@@ -66,6 +66,8 @@ class Network(Standard, Converged, Base):
     Attributes:
         mtu: Bytes that a port can send; VXLAN takes 50 of the underlay's 1500.
         network_type: ``vxlan``, or ``flat`` / ``vlan`` on ``physical_network``.
+        external: Routers may have their gateway there. On VXLAN it leads to other parts of this
+            cloud, on a physical network outside.
     """
 
     __tablename__ = "networks"
@@ -229,11 +231,6 @@ def _network_type(wish: NetworkWish) -> str:
             "Invalid input for operation: provider:segmentation_id belongs to vlan networks, and "
             "they need one."
         )
-    if wish.external and kind == TUNNELLED:
-        raise BadRequest(
-            "Invalid input for operation: an external network needs provider:network_type flat or "
-            "vlan and a provider:physical_network."
-        )
     return kind
 
 
@@ -285,11 +282,6 @@ def _require_external_change(session: Session, network: Network, external: bool)
             "has existing gateway ports.",
             kind="ExternalNetworkInUse",
         )
-    if external and network.network_type == TUNNELLED:
-        raise BadRequest(
-            f"Invalid input for operation: network {network.id} has no physical network, so it is "
-            "no way outside."
-        )
 
 
 def _require_unshared(session: Session, network: Network) -> None:
@@ -311,9 +303,12 @@ def _require_unshared(session: Session, network: Network) -> None:
 
 def delete_network(call: Call, network_id: str) -> None:
     """Remove a network with its subnets; refused while ports are on it."""
+    from freehold.network.floating_ip_operations import give_back_idle
+
     lock_networks(call.session, [network_id])
     network = find(call.session, Network, network_id, visible(call.caller))
     call.enforce("delete_network", {"project_id": network.project_id})
+    give_back_idle(call, network_id)
     if in_use(call.session, network_id):
         raise Conflict(
             f"Unable to complete operation on network {network_id}. There are one or more ports "

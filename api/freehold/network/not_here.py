@@ -1,7 +1,7 @@
 """Collections that clients look at and that are empty in this cloud.
 
 There are no agents, since the network is OVN's on every host; no availability zones of the network,
-no service providers to choose from, and no subnet pools.
+and no service providers to choose from.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from freehold.errors import NotFound
 from freehold.http import Call, Routes
 
 RULES = [
-    Rule("get_agent", "rule:admin_required", "GET /agents"),
+    Rule("get_agent", "rule:logged_in", "GET /agents"),
     Rule("get_availability_zone", "rule:logged_in", "GET /availability_zones"),
     Rule("get_service_provider", "rule:logged_in", "GET /service-providers"),
-    Rule("get_subnetpool", "rule:logged_in", "GET /subnetpools"),
 ]
 
 
@@ -30,13 +29,9 @@ def _nothing(plural: str) -> Callable[[Call], dict[str, Any]]:
     return list_nothing
 
 
-def _nobody(kind: str) -> Callable[[Call, str], None]:
-    def show_nothing(call: Call, resource_id: str) -> None:
-        """There is none."""
-        raise NotFound(f"{kind} {resource_id} could not be found.", kind=f"{kind}NotFound")
-
-    show_nothing.__name__ = f"show_{kind.lower()}"
-    return show_nothing
+def show_agent(call: Call, agent_id: str) -> None:
+    """There is none."""
+    raise NotFound(f"Agent {agent_id} could not be found.", kind="AgentNotFound")
 
 
 def routes(table: Routes) -> None:
@@ -45,11 +40,6 @@ def routes(table: Routes) -> None:
         ("/agents", "agents", "get_agent"),
         ("/availability_zones", "availability_zones", "get_availability_zone"),
         ("/service-providers", "service_providers", "get_service_provider"),
-        ("/subnetpools", "subnetpools", "get_subnetpool"),
     ):
         table.add("GET", path, _nothing(plural), policy=policy)
-    for path, kind, policy in (
-        ("/agents/{resource_id}", "Agent", "get_agent"),
-        ("/subnetpools/{resource_id}", "SubnetPool", "get_subnetpool"),
-    ):
-        table.add("GET", path, _nobody(kind), policy=policy)
+    table.add("GET", "/agents/{agent_id}", show_agent, policy="get_agent")

@@ -12,10 +12,12 @@ from freehold.access import QuotaLimit, Rule, forget_limits, hold, limits_of, se
 from freehold.access.quota import UNLIMITED
 from freehold.errors import NotFound, QuotaExceeded
 from freehold.http import Call, Routes
+from freehold.identity import project_exists
 
 DEFAULTS = {
     "network": 100,
     "subnet": 100,
+    "subnetpool": -1,
     "port": 500,
     "router": 10,
     "floatingip": 50,
@@ -48,6 +50,7 @@ class QuotaWish(BaseModel):
 
     network: int | None = Field(default=None, ge=-1, le=2**31 - 1)
     subnet: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    subnetpool: int | None = Field(default=None, ge=-1, le=2**31 - 1)
     port: int | None = Field(default=None, ge=-1, le=2**31 - 1)
     router: int | None = Field(default=None, ge=-1, le=2**31 - 1)
     floatingip: int | None = Field(default=None, ge=-1, le=2**31 - 1)
@@ -117,7 +120,9 @@ def show_details(call: Call, project_id: str) -> dict[str, Any]:
 
 
 def update_quota(call: Call, project_id: str, body: _Body) -> dict[str, Any]:
-    """Set limits of a project."""
+    """Set limits of a project that there is; those of one deleted since can still be forgotten."""
+    if not project_exists(call.session, project_id):
+        raise NotFound(f"Project {project_id} could not be found.", kind="ProjectNotFound")
     hold(call.session, project_id, SERVICE)
     wished = body.quota.model_dump(exclude_none=True, exclude={"force", "check_limit"})
     if body.quota.check_limit:

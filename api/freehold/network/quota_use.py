@@ -11,10 +11,12 @@ from freehold.network.router import Router
 from freehold.network.security_group import SecurityGroup
 from freehold.network.security_group_rule import SecurityGroupRule
 from freehold.network.subnet import Subnet
+from freehold.network.subnet_pool import SubnetPool
 
 KINDS: dict[str, Any] = {
     "network": Network,
     "subnet": Subnet,
+    "subnetpool": SubnetPool,
     "port": Port,
     "router": Router,
     "floatingip": FloatingIp,

@@ -41,7 +41,8 @@ NAMED = {
 }
 """Protocol names of the API reference with their IANA numbers."""
 ALIASES = {"icmpv6": "ipv6-icmp"}
-WITH_PORTS = frozenset({"tcp", "udp", "sctp", "dccp", "udplite", "6", "17", "132", "33", "136"})
+WITH_PORTS = frozenset({"tcp", "udp", "sctp", "6", "17", "132"})
+"""OVN's matches know no ports of DCCP and UDPLITE (ovn-sb(5), Logical_Flow)."""
 ICMP = frozenset({"icmp", "ipv6-icmp", "1", "58"})
 
 
@@ -218,8 +219,8 @@ def _ports(protocol: str | None, low: int | None, high: int | None) -> tuple[int
             )
     if protocol not in WITH_PORTS:
         raise BadRequest(
-            f"Invalid protocol {protocol or 'any'} for port range, only supported for TCP, UDP, "
-            "UDPLITE, SCTP and DCCP.",
+            f"Invalid protocol {protocol or 'any'} for port range, only supported for TCP, UDP "
+            "and SCTP. Leave the ports out to let all of the protocol through.",
             kind="SecurityGroupInvalidProtocolForPort",
         )
     if low is None or high is None or low > high:

@@ -47,6 +47,7 @@ class Subnet(Standard, Converged, Base):
     host_routes: Mapped[list[Any]]
     pools: Mapped[list[Any]]
     dhcp_server_mac: Mapped[str]
+    subnetpool_id: Mapped[str | None] = mapped_column(index=True)
 
     __table_args__ = (Index("ix_subnets_unsettled", "satisfied", "generation"),)
 
@@ -58,7 +59,7 @@ LISTING = Listing(
         for name in (
             *("id", "name", "project_id", "description", "created_at", "updated_at"),
             *("network_id", "cidr", "ip_version", "gateway_ip", "enable_dhcp"),
-            *("ipv6_ra_mode", "ipv6_address_mode"),
+            *("ipv6_ra_mode", "ipv6_address_mode", "subnetpool_id"),
         )
     },
     parsers={"enable_dhcp": boolean, "ip_version": number},
@@ -90,7 +91,7 @@ def _wire(subnet: Subnet) -> dict[str, Any]:
         "allocation_pools": subnet.pools,
         "ipv6_ra_mode": subnet.ipv6_ra_mode,
         "ipv6_address_mode": subnet.ipv6_address_mode,
-        "subnetpool_id": None,
+        "subnetpool_id": subnet.subnetpool_id,
     }
 
 

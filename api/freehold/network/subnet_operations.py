@@ -22,6 +22,7 @@ from freehold.network.router import Router
 from freehold.network.standard import converge, find, fresh, owner, remove, want_network
 from freehold.network.subnet import Subnet, list_subnets, show_subnet, views, visible
 from freehold.network.subnet_mode import is_automatic, require_modes
+from freehold.network.subnet_pool import cut, pool_for
 from freehold.network.subnet_range import (
     gateway_of,
     nameservers_of,
@@ -64,7 +65,7 @@ def _create(call: Call, wish: SubnetWish) -> Subnet:
     lock_networks(call.session, [wish.network_id])
     network = find(call.session, Network, wish.network_id, visible_networks(call.caller))
     call.enforce("create_subnet", {"project_id": network.project_id})
-    cidr = parse_cidr(wish.cidr, wish.ip_version)
+    cidr, pool_id = _range(call, wish, project_id)
     require_modes(wish, wish.enable_dhcp, cidr)
     gateway = _gateway(wish, cidr)
     columns = {
@@ -82,6 +83,7 @@ def _create(call: Call, wish: SubnetWish) -> Subnet:
         name=wish.name,
         description=wish.description,
         network_id=network.id,
+        subnetpool_id=pool_id,
         ip_version=wish.ip_version,
         cidr=str(cidr),
         enable_dhcp=wish.enable_dhcp,
@@ -98,6 +100,16 @@ def _create(call: Call, wish: SubnetWish) -> Subnet:
         tell_guests_prefix(call.session, subnet, call.now)
     call.audit("create", "subnet", subnet.id)
     return subnet
+
+
+def _range(call: Call, wish: SubnetWish, project_id: str) -> tuple[IPNetwork, str | None]:
+    """What the subnet covers, and the pool that it is of."""
+    cidr = None if wish.cidr is None else parse_cidr(wish.cidr, wish.ip_version)
+    if wish.subnetpool_id is None and not wish.use_default_subnetpool:
+        assert cidr is not None
+        return cidr, None
+    pool = pool_for(call, wish.subnetpool_id, wish.ip_version)
+    return cut(call.session, pool, project_id, cidr, wish.prefixlen), pool.id
 
 
 def _require_no_overlap(session: Session, network_id: str, cidr: IPNetwork) -> None:

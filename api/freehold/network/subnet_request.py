@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from freehold.network.request import Address, Bulk, Id, Named, Owned, Strict
 from freehold.network.subnet_mode import Mode
@@ -37,16 +37,27 @@ class SubnetChange(Named):
 
 
 class SubnetWish(SubnetChange, Owned):
-    """Body of POST. Subnet pools are not supported by this cloud yet."""
+    """Body of POST: with a range, or with a pool to cut one from, or both."""
 
     network_id: Id
-    cidr: Address
+    cidr: Address | None = None
     ip_version: Literal[4, 6]
     ipv6_ra_mode: Mode | None = None
     ipv6_address_mode: Mode | None = None
-    subnetpool_id: None = None
-    use_default_subnetpool: Literal[False] = False
-    prefixlen: None = None
+    subnetpool_id: Id | None = None
+    use_default_subnetpool: bool = False
+    prefixlen: int | None = Field(default=None, ge=0, le=128)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SubnetWish:
+        pooled = self.subnetpool_id is not None or self.use_default_subnetpool
+        if self.cidr is None and not pooled:
+            raise ValueError("a subnetpool must be specified in the absence of a cidr")
+        if self.prefixlen is not None and (self.cidr is not None or not pooled):
+            raise ValueError("prefixlen is for a subnet that a pool chooses the cidr of")
+        if self.subnetpool_id is not None and self.use_default_subnetpool:
+            raise ValueError("subnetpool_id and use_default_subnetpool exclude each other")
+        return self
 
 
 class NewSubnets(Bulk):

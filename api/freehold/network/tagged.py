@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement
 
 from freehold.access import Caller
 from freehold.http import Call
-from freehold.network import network, port, subnet
+from freehold.network import network, port, subnet, subnet_pool
 from freehold.network.floating_ip import FloatingIp
 from freehold.network.network import Network
 from freehold.network.port import Port
@@ -17,6 +17,7 @@ from freehold.network.router import Router
 from freehold.network.security_group import SecurityGroup
 from freehold.network.standard import find, own_or
 from freehold.network.subnet import Subnet
+from freehold.network.subnet_pool import SubnetPool
 
 
 def _of(
@@ -32,6 +33,7 @@ def _of(
 TAGGED: dict[str, Callable[[Call, str], Any]] = {
     "networks": _of(Network, network.visible),
     "subnets": _of(Subnet, subnet.visible),
+    "subnetpools": _of(SubnetPool, subnet_pool.visible),
     "ports": _of(Port, port.visible),
     "routers": _of(Router),
     "floatingips": _of(FloatingIp),

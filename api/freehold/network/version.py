@@ -11,6 +11,7 @@ TABLE = Routes(VERSION)
 RESOURCES = (
     ("network", "networks"),
     ("subnet", "subnets"),
+    ("subnetpool", "subnetpools"),
     ("port", "ports"),
     ("router", "routers"),
     ("floatingip", "floatingips"),

@@ -23,6 +23,7 @@ from freehold.identity import bootstrap
 from freehold.jobs.job import Job, Seal
 from freehold.jobs.lease import take
 from freehold.jobs.worker import Worker
+from freehold.network.tagged import TAGGED
 from freehold.store import Store, new_id, utc_now
 from tests.support.machines import PaperMachines
 from tests.support.service import Service, build
@@ -44,7 +45,6 @@ WORDS = {
     "network_extension": "router",
     "compute_extension": "os-keypairs",
     "agents": UNKNOWN,
-    "subnetpools": UNKNOWN,
     "public_key": "ssh-ed25519 "
     "AAAAC3NzaC1lZDI1NTE5AAAAIJXcWGGvpKzxh3ciqYQ0ZAxAoYtZS2KrVv3zsgMkVMha",
 }
@@ -311,6 +311,7 @@ def _network(stage: Stage) -> None:
     make("subnet", "admin", network_id=things["outside"], **cidr)
     things["networks"] = network = make("network", name="owners-own")
     things["subnets"] = make("subnet", network_id=network, cidr="10.0.0.0/24", ip_version=4)
+    things["subnetpools"] = make("subnetpool", prefixes=["10.32.0.0/16"])
     things["security-groups"] = make("security_group", name="owners-own")
     things["os-security-groups"] = things["security-groups"]
     rule = {"security_group_id": things["security-groups"], "direction": "ingress"}
@@ -338,7 +339,7 @@ def _network(stage: Stage) -> None:
     assert answer.status_code == 200, answer.text
     own = stage.make("/network/v2.0/networks", {"network": {"name": "theirs"}}, "stranger")
     things["network_theirs"] = own["id"]
-    for kind in ("networks", "subnets", "ports", "routers", "floatingips", "security-groups"):
+    for kind in TAGGED:
         path = f"/network/v2.0/{kind}/{things[kind]}/tags/owners-own"
         assert stage.ask("member", "PUT", path).status_code == 201
         stage.private.add(things[kind])

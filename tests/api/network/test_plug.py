@@ -11,7 +11,7 @@ from freehold.network import PortView, PortWish, plug, ports_bound, ports_of, un
 from freehold.store import new_id, utc_now
 from tests.api.network.machine import converge, told
 from tests.api.network.neutron import Neutron, neutron, outside
-from tests.support.service import Service, admin
+from tests.support.service import Service, admin, enrol
 
 
 @pytest.fixture
@@ -143,6 +143,7 @@ def test_a_network_without_subnet_is_no_place_for_a_server(service: Service, min
 
 def test_ports_of_servers_count_for_quota(service: Service, mine: Neutron) -> None:
     network, _ = mine.network()
+    enrol(service, mine.caller)
     operator = neutron(service, admin())
     operator.update("quota", str(mine.caller.project_id), port=1)
     _plug(service, mine.caller, PortWish(network_id=network))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.network.neutron import Neutron, neutron, outside
-from tests.support.service import Service, admin, tenant
+from tests.support.service import Service, admin, enrol, tenant
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def _everything(service: Service, mine: Neutron) -> dict[str, str]:
     return {
         "networks": network,
         "subnets": subnet,
+        "subnetpools": mine.create("subnetpool", prefixes=["10.0.0.0/8"])["id"],
         "ports": mine.create("port", network_id=network)["id"],
         "routers": mine.create("router")["id"],
         "floatingips": mine.create("floatingip", floating_network_id=external)["id"],
@@ -64,6 +65,7 @@ def test_a_reader_and_a_stranger_change_no_tags(service: Service, mine: Neutron)
 
 
 def test_limits_are_the_operators_and_hold(service: Service, mine: Neutron) -> None:
+    enrol(service, mine.caller)
     operator = neutron(service, admin())
     project = str(mine.caller.project_id)
     defaults = mine.show("quota", project)
@@ -85,11 +87,19 @@ def test_limits_are_the_operators_and_hold(service: Service, mine: Neutron) -> N
     assert mine.call("GET", f"/quotas/{project}/default").json()["quota"] == defaults
 
 
+def test_nobody_has_limits_who_is_not_there(service: Service) -> None:
+    said = neutron(service, admin()).refused(
+        404, "PUT", "/quotas/nobody", {"quota": {"network": 1}}
+    )
+    assert said["type"] == "ProjectNotFound"
+
+
 def test_a_limit_of_another_project_is_not_shown(service: Service, mine: Neutron) -> None:
     neutron(service).refused(403, "GET", f"/quotas/{mine.caller.project_id}")
 
 
 def test_rows_that_go_no_longer_count(service: Service, mine: Neutron) -> None:
+    enrol(service, mine.caller)
     operator = neutron(service, admin())
     operator.update("quota", str(mine.caller.project_id), network=1, security_group_rule=4)
     mine.delete("network", mine.create("network")["id"])

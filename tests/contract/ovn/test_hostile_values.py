@@ -82,7 +82,6 @@ WRONG = [
     for section, label, builder in [
         ("networks", "physical network", network(physical_network=EVIL)),
         ("networks", "VLAN", network(physical_network="physnet1", vlan_id=5000)),
-        ("networks", "external without physical network", network(external=True)),
         ("subnets", "cidr", subnet(cidr=EVIL)),
         ("subnets", "family", subnet(cidr="fd00::/64")),
         ("subnets", "gateway", subnet(gateway_ip="10.10.1.1, evil=1")),

@@ -28,8 +28,6 @@ def want(resource: Resource, world: World) -> Wanted:
     physical = entry["physical_network"]
     if physical is not None:
         _localnet(draft, values.token(physical, "physical_network"), entry["vlan_id"])
-    elif entry["external"]:
-        raise values.invalid("physical_network", "must be given for an external network")
     return draft.done()
 
 
