@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup cloud lab site demo cloud-down cloud-clean lab-shell test check lint types unit contract api \
-  e2e conformance migration bench
+  e2e conformance fuzz migration bench
 
 help:  ## These words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,9 @@ contract: setup
 
 api: setup
 	$(BIN)/pytest -q -n 2 tests/api
+
+fuzz: setup  ## Draw many requests from the OpenAPI document: make fuzz EXAMPLES=500 SEED=7
+	FREEHOLD_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) FREEHOLD_FUZZ_SEED=$(or $(SEED),1) $(BIN)/pytest -q -n 2 tests/api/fuzz
 
 e2e: setup  ## The whole story on a cloud of this computer
 	$(BIN)/pytest -v -p no:randomly --timeout 1500 tests/e2e

@@ -325,4 +325,4 @@ def routes(table: Routes) -> None:
     table.add("POST", "/flavors", create_flavor, policy=f"{MANAGE}:create")
     table.add("GET", one, show_flavor, policy=SEE)
     table.add("PUT", one, update_flavor, policy=f"{MANAGE}:update")
-    table.add("DELETE", one, delete_flavor, policy=f"{MANAGE}:delete", status=202)
+    table.add("DELETE", one, delete_flavor, policy=f"{MANAGE}:delete", status=202, empty=True)

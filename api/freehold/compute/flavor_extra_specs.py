@@ -96,4 +96,4 @@ def routes(table: Routes) -> None:
     table.add("POST", path, create_specs, policy=f"{POLICY}:create")
     table.add("GET", one, show_spec, policy=f"{POLICY}:show")
     table.add("PUT", one, update_spec, policy=f"{POLICY}:update")
-    table.add("DELETE", one, delete_spec, policy=f"{POLICY}:delete")
+    table.add("DELETE", one, delete_spec, policy=f"{POLICY}:delete", empty=True)

@@ -196,6 +196,6 @@ def routes(table: Routes) -> None:
     """Add the routes of key pairs."""
     one = "/os-keypairs/{name:path}"
     table.add("GET", "/os-keypairs", list_keypairs, policy=f"{POLICY}:index")
-    table.add("POST", "/os-keypairs", create_keypair, policy=f"{POLICY}:create")
+    table.add("POST", "/os-keypairs", create_keypair, policy=f"{POLICY}:create", also=[201])
     table.add("GET", one, show_keypair, policy=f"{POLICY}:show")
-    table.add("DELETE", one, delete_keypair, policy=f"{POLICY}:delete")
+    table.add("DELETE", one, delete_keypair, policy=f"{POLICY}:delete", status=204, also=[202])

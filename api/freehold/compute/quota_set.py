@@ -128,4 +128,4 @@ def routes(table: Routes) -> None:
     table.add("GET", path + "/defaults", show_defaults, policy=f"{POLICY}:defaults")
     table.add("GET", path + "/detail", show_detail, policy=f"{POLICY}:detail")
     table.add("PUT", path, update_quota_set, policy=f"{POLICY}:update")
-    table.add("DELETE", path, delete_quota_set, policy=f"{POLICY}:delete", status=202)
+    table.add("DELETE", path, delete_quota_set, policy=f"{POLICY}:delete", status=202, empty=True)

@@ -178,7 +178,14 @@ def routes(table: Routes) -> None:
     table.add("POST", groups, create_group, policy=f"{POLICY}:create")
     table.add("GET", one, show_group, policy=f"{POLICY}:show")
     table.add("PUT", one, update_group, policy=f"{POLICY}:update")
-    table.add("DELETE", one, delete_group, policy=f"{POLICY}:delete")
+    table.add("DELETE", one, delete_group, policy=f"{POLICY}:delete", status=202, empty=True)
     rules = "/os-security-group-rules"
     table.add("POST", rules, create_rule, policy=f"{POLICY}:rule:create")
-    table.add("DELETE", rules + "/{rule_id}", delete_rule, policy=f"{POLICY}:rule:delete")
+    table.add(
+        "DELETE",
+        rules + "/{rule_id}",
+        delete_rule,
+        policy=f"{POLICY}:rule:delete",
+        status=202,
+        empty=True,
+    )

@@ -188,4 +188,4 @@ def act(call: Call, server_id: str, body: dict[str, Any]) -> Any:
 
 def routes(table: Routes) -> None:
     """Serve it."""
-    table.add("POST", "/servers/{server_id}/action", act, policy=f"{SERVERS}:show")
+    table.add("POST", "/servers/{server_id}/action", act, policy=f"{SERVERS}:show", also=[202])

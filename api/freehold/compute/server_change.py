@@ -109,4 +109,6 @@ def remove(call: Call, server: Server) -> None:
 def routes(table: Routes) -> None:
     """Serve them."""
     table.add("PUT", "/servers/{server_id}", update_server, policy=f"{POLICY}:update")
-    table.add("DELETE", "/servers/{server_id}", delete_server, policy=f"{POLICY}:delete")
+    table.add(
+        "DELETE", "/servers/{server_id}", delete_server, policy=f"{POLICY}:delete", status=204
+    )

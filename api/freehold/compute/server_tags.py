@@ -106,7 +106,7 @@ def routes(table: Routes) -> None:
     path = "/servers/{server_id}/tags"
     table.add("GET", path, list_tags, policy=f"{POLICY}:index")
     table.add("PUT", path, replace_tags, policy=f"{POLICY}:update_all")
-    table.add("DELETE", path, delete_tags, policy=f"{POLICY}:delete_all")
-    table.add("GET", path + "/{tag}", has_tag, policy=f"{POLICY}:show")
-    table.add("PUT", path + "/{tag}", add_tag, policy=f"{POLICY}:update")
-    table.add("DELETE", path + "/{tag}", delete_tag, policy=f"{POLICY}:delete")
+    table.add("DELETE", path, delete_tags, policy=f"{POLICY}:delete_all", status=204)
+    table.add("GET", path + "/{tag}", has_tag, policy=f"{POLICY}:show", status=204)
+    table.add("PUT", path + "/{tag}", add_tag, policy=f"{POLICY}:update", status=204, also=[201])
+    table.add("DELETE", path + "/{tag}", delete_tag, policy=f"{POLICY}:delete", status=204)

@@ -10,8 +10,8 @@ who may not write never waits for those who do.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict, Unpack
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
@@ -29,10 +29,27 @@ from freehold.http.versions import ApiVersion
 READS = frozenset({"GET", "HEAD"})
 
 
+class Answer(TypedDict, total=False):
+    """What the OpenAPI document cannot read from an operation's function.
+
+    Attributes:
+        empty: The answer has no body (those with status 204 have none anyway).
+        media_type: Of the body, if it is not JSON.
+        also: Other statuses of success, which depend on the microversion or on what was there.
+        request: Media type → schema of a request's body that is not checked by a model.
+    """
+
+    empty: bool
+    media_type: str
+    also: Sequence[int]
+    request: Mapping[str, Any]
+
+
 class Operation:
     """Serves one function at one method and path.
 
     Attributes:
+        answer: What is only told, in the OpenAPI document.
         body: How its body is checked: None when it has none, ``bytes`` when it takes it as it is.
         streams: An async function that reads its body, or waits, outside any transaction.
     """
@@ -48,7 +65,9 @@ class Operation:
         status: int,
         writes: bool,
         streams: bool = False,
+        answer: Answer | None = None,
     ) -> None:
+        self.answer: Answer = answer or {}
         self.version = version
         self.method = method
         self.path = version.prefix + path
@@ -152,6 +171,7 @@ class Routes:
         policy: str | None,
         status: int = 200,
         writes: bool | None = None,
+        **answer: Unpack[Answer],
     ) -> None:
         """Serve ``function`` at ``path``.
 
@@ -168,12 +188,20 @@ class Routes:
             status: Status of a plain body.
             writes: Whether the transaction writes; by itself all but GET and HEAD do. A POST that
                 only reads (issuing a token) says False, so that it never waits for a writer.
+            answer: What the OpenAPI document says besides.
         """
         if writes is None:
             writes = method not in READS
         self.serve(
             Operation(
-                self.version, method, path, function, policy=policy, status=status, writes=writes
+                self.version,
+                method,
+                path,
+                function,
+                policy=policy,
+                status=status,
+                writes=writes,
+                answer=answer,
             ),
             policy,
         )
@@ -186,6 +214,7 @@ class Routes:
         *,
         policy: str | None,
         status: int = 200,
+        **answer: Unpack[Answer],
     ) -> None:
         """Serve an async ``function`` that reads its body, or waits, outside any transaction.
 
@@ -203,6 +232,7 @@ class Routes:
                 status=status,
                 writes=True,
                 streams=True,
+                answer=answer,
             ),
             policy,
         )

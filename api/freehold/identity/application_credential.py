@@ -287,4 +287,4 @@ _ONE = "/users/{user_id}/application_credentials/{credential_id}"
 add_read(ROUTES, _ALL, list_credentials, policy="logged_in")
 add_read(ROUTES, _ONE, show_credential, policy="logged_in")
 ROUTES.add("POST", _ALL, create_credential, policy="logged_in", status=201)
-ROUTES.add("DELETE", _ONE, delete_credential, policy="logged_in")
+ROUTES.add("DELETE", _ONE, delete_credential, policy="logged_in", status=204)

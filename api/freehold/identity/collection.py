@@ -21,11 +21,16 @@ MAXIMUM_ROWS = 10_000
 
 
 def add_read(
-    routes: Routes, path: str, function: Callable[..., Any], *, policy: str | None
+    routes: Routes,
+    path: str,
+    function: Callable[..., Any],
+    *,
+    policy: str | None,
+    status: int = 200,
 ) -> None:
     """Serve a read as GET and, as keystone does everywhere, as HEAD."""
-    routes.add("GET", path, function, policy=policy)
-    routes.add("HEAD", path, function, policy=policy)
+    routes.add("GET", path, function, policy=policy, status=status)
+    routes.add("HEAD", path, function, policy=policy, status=status)
 
 
 def link(call: Call, path: str) -> str:

@@ -195,4 +195,6 @@ add_read(ROUTES, "/domains", list_domains, policy="identity:list_domains")
 add_read(ROUTES, "/domains/{domain_id}", show_domain, policy="logged_in")
 ROUTES.add("POST", "/domains", create_domain, policy="identity:create_domain", status=201)
 ROUTES.add("PATCH", "/domains/{domain_id}", update_domain, policy="identity:update_domain")
-ROUTES.add("DELETE", "/domains/{domain_id}", delete_domain, policy="identity:delete_domain")
+ROUTES.add(
+    "DELETE", "/domains/{domain_id}", delete_domain, policy="identity:delete_domain", status=204
+)

@@ -198,4 +198,10 @@ add_read(ROUTES, "/endpoints", list_endpoints, policy="identity:list_endpoints")
 add_read(ROUTES, "/endpoints/{endpoint_id}", show_endpoint, policy="identity:get_endpoint")
 ROUTES.add("POST", "/endpoints", create_endpoint, policy="identity:create_endpoint", status=201)
 ROUTES.add("PATCH", "/endpoints/{endpoint_id}", update_endpoint, policy="identity:update_endpoint")
-ROUTES.add("DELETE", "/endpoints/{endpoint_id}", delete_endpoint, policy="identity:delete_endpoint")
+ROUTES.add(
+    "DELETE",
+    "/endpoints/{endpoint_id}",
+    delete_endpoint,
+    policy="identity:delete_endpoint",
+    status=204,
+)

@@ -327,4 +327,6 @@ add_read(ROUTES, "/projects", list_projects, policy="identity:list_projects")
 add_read(ROUTES, "/projects/{project_id}", show_project, policy="logged_in")
 ROUTES.add("POST", "/projects", create_project, policy="identity:create_project", status=201)
 ROUTES.add("PATCH", "/projects/{project_id}", update_project, policy="identity:update_project")
-ROUTES.add("DELETE", "/projects/{project_id}", delete_project, policy="identity:delete_project")
+ROUTES.add(
+    "DELETE", "/projects/{project_id}", delete_project, policy="identity:delete_project", status=204
+)

@@ -105,8 +105,8 @@ ROUTES = Routes(VERSION)
 _ALL = "/projects/{project_id}/tags"
 _ONE = "/projects/{project_id}/tags/{value}"
 add_read(ROUTES, _ALL, list_tags, policy="logged_in")
-add_read(ROUTES, _ONE, check_tag, policy="logged_in")
+add_read(ROUTES, _ONE, check_tag, policy="logged_in", status=204)
 ROUTES.add("PUT", _ALL, put_tags, policy="identity:update_project_tags")
-ROUTES.add("DELETE", _ALL, delete_tags, policy="identity:delete_project_tags")
-ROUTES.add("PUT", _ONE, put_tag, policy="identity:create_project_tag")
-ROUTES.add("DELETE", _ONE, delete_tag, policy="identity:delete_project_tag")
+ROUTES.add("DELETE", _ALL, delete_tags, policy="identity:delete_project_tags", status=204)
+ROUTES.add("PUT", _ONE, put_tag, policy="identity:create_project_tag", status=201, empty=True)
+ROUTES.add("DELETE", _ONE, delete_tag, policy="identity:delete_project_tag", status=204)

@@ -169,4 +169,6 @@ add_read(ROUTES, "/regions/{region_id}", show_region, policy="identity:get_regio
 ROUTES.add("POST", "/regions", create_region, policy="identity:create_region", status=201)
 ROUTES.add("PUT", "/regions/{region_id}", put_region, policy="identity:create_region", status=201)
 ROUTES.add("PATCH", "/regions/{region_id}", update_region, policy="identity:update_region")
-ROUTES.add("DELETE", "/regions/{region_id}", delete_region, policy="identity:delete_region")
+ROUTES.add(
+    "DELETE", "/regions/{region_id}", delete_region, policy="identity:delete_region", status=204
+)

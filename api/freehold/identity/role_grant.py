@@ -173,11 +173,11 @@ def _routes() -> Routes:
         one = f"{place.path}/{{role_id}}{place.end}"
         names = [*place.ids, "role_id"]
         check = _with_path(_check(place), names)
-        add_read(table, one, check, policy="identity:check_grant")
+        add_read(table, one, check, policy="identity:check_grant", status=204)
         put = _with_path(_put(place), names)
-        table.add("PUT", one, put, policy="identity:create_grant")
+        table.add("PUT", one, put, policy="identity:create_grant", status=204)
         delete = _with_path(_delete(place), names)
-        table.add("DELETE", one, delete, policy="identity:revoke_grant")
+        table.add("DELETE", one, delete, policy="identity:revoke_grant", status=204)
         listed = _with_path(_list(place), place.ids)
         add_read(table, place.path + place.end, listed, policy="identity:list_grants")
     return table

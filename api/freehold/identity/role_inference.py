@@ -115,6 +115,6 @@ _ONE = "/roles/{prior_role_id}/implies/{implied_role_id}"
 add_read(ROUTES, "/role_inferences", list_inferences, policy="identity:list_role_inference_rules")
 add_read(ROUTES, _ALL, list_implied, policy="identity:list_implied_roles")
 ROUTES.add("GET", _ONE, show_implied, policy="identity:get_implied_role")
-ROUTES.add("HEAD", _ONE, check_implied, policy="identity:check_implied_role")
+ROUTES.add("HEAD", _ONE, check_implied, policy="identity:check_implied_role", status=204)
 ROUTES.add("PUT", _ONE, put_implied, policy="identity:create_implied_role", status=201)
-ROUTES.add("DELETE", _ONE, delete_implied, policy="identity:delete_implied_role")
+ROUTES.add("DELETE", _ONE, delete_implied, policy="identity:delete_implied_role", status=204)

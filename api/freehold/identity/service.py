@@ -146,4 +146,6 @@ add_read(ROUTES, "/services", list_services, policy="identity:list_services")
 add_read(ROUTES, "/services/{service_id}", show_service, policy="identity:get_service")
 ROUTES.add("POST", "/services", create_service, policy="identity:create_service", status=201)
 ROUTES.add("PATCH", "/services/{service_id}", update_service, policy="identity:update_service")
-ROUTES.add("DELETE", "/services/{service_id}", delete_service, policy="identity:delete_service")
+ROUTES.add(
+    "DELETE", "/services/{service_id}", delete_service, policy="identity:delete_service", status=204
+)

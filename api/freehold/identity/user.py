@@ -282,5 +282,5 @@ add_read(ROUTES, _ONE, show_user, policy="logged_in")
 # These three hash first and open their own write transaction after it.
 ROUTES.add("POST", "/users", create_user, policy="identity:create_user", status=201, writes=False)
 ROUTES.add("PATCH", _ONE, update_user, policy="identity:update_user", writes=False)
-ROUTES.add("POST", f"{_ONE}/password", change_password, policy=None, writes=False)
-ROUTES.add("DELETE", _ONE, delete_user, policy="identity:delete_user")
+ROUTES.add("POST", f"{_ONE}/password", change_password, policy=None, status=204, writes=False)
+ROUTES.add("DELETE", _ONE, delete_user, policy="identity:delete_user", status=204)

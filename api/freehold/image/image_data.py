@@ -54,6 +54,7 @@ IDLE_LIMIT_S = 60
 """An upload that brings no byte for so long is ended."""
 PIECE_BYTES = 1 << 20
 HASH_ALGORITHM = "sha512"
+OCTETS = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ async def upload_data(call: Call, image_id: str) -> Response:
 
 def _check_request(request: Request, limit: int) -> None:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind != "application/octet-stream":
+    if kind != OCTETS:
         raise UnsupportedMediaType("Image data is sent as Content-Type application/octet-stream.")
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length[:20]) > limit:
@@ -210,11 +211,15 @@ def download_data(call: Call, image_id: str) -> Response:
 def data_response(call: Call, image: Image, headers: dict[str, str]) -> Response:
     """Stream an image's data; parts of it when the request asks for a range (RFC 9110)."""
     place = call.config.images_dir / image.id
-    return FileResponse(place, media_type="application/octet-stream", headers=headers)
+    return FileResponse(place, media_type=OCTETS, headers=headers)
 
 
 def routes(table: Routes) -> None:
     """Add the routes of image data."""
     path = "/images/{image_id}/file"
-    table.add_stream("PUT", path, upload_data, policy="upload_image", status=204)
-    table.add("GET", path, download_data, policy="download_image")
+    table.add_stream(
+        "PUT", path, upload_data, policy="upload_image", status=204, request={OCTETS: {}}
+    )
+    table.add(
+        "GET", path, download_data, policy="download_image", media_type=OCTETS, also=[204, 206]
+    )

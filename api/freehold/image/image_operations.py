@@ -16,9 +16,10 @@ from freehold.image.image import (
     Image,
     permitted_image,
 )
-from freehold.image.image_patch import apply, may_publish, read_patch
+from freehold.image.image_patch import NEWEST, SCHEMA, apply, may_publish, read_patch
 from freehold.image.image_request import (
     KNOWN,
+    ImageWish,
     check_names,
     checked,
     set_property,
@@ -133,9 +134,10 @@ def _switch(call: Call, image: Image, before: str, after: str) -> None:
 def routes(table: Routes) -> None:
     """Add the routes of images themselves."""
     one = "/images/{image_id}"
-    table.add("POST", "/images", create_image, policy="add_image", status=201)
+    wish = {"application/json": ImageWish.model_json_schema()}
+    table.add("POST", "/images", create_image, policy="add_image", status=201, request=wish)
     table.add("GET", one, show_image, policy="get_image")
-    table.add("PATCH", one, update_image, policy="modify_image")
+    table.add("PATCH", one, update_image, policy="modify_image", request={NEWEST: SCHEMA})
     table.add("DELETE", one, delete_image, policy="delete_image", status=204)
     table.add("POST", f"{one}/actions/deactivate", deactivate, policy="deactivate", status=204)
     table.add("POST", f"{one}/actions/reactivate", reactivate, policy="reactivate", status=204)

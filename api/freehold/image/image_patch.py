@@ -26,6 +26,20 @@ from freehold.image.image_request import (
 )
 
 OPERATIONS = ("add", "replace", "remove")
+NEWEST = "application/openstack-images-v2.1-json-patch"
+SCHEMA = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "op": {"enum": list(OPERATIONS)},
+            "path": {"type": "string", "pattern": "^/[^/]+$"},
+            "value": {},
+        },
+        "required": ["op", "path"],
+    },
+}
+"""Of a patch in the newest form, for the API document."""
 VISIBILITY_RULES = {"public": "publicize_image", "community": "communitize_image"}
 
 
@@ -81,7 +95,7 @@ def _older(raw: dict[str, Any]) -> tuple[str, Any]:
 
 MEDIA_TYPES: dict[str, Callable[[dict[str, Any]], tuple[str, Any]]] = {
     "application/openstack-images-v2.0-json-patch": _older,
-    "application/openstack-images-v2.1-json-patch": _newer,
+    NEWEST: _newer,
 }
 
 

@@ -132,9 +132,10 @@ def tag_routes(table: Routes, collection: str, find_row: Callable[[Call, str], A
         ("PUT", path + "/{tag}", put_tag, 201),
         ("DELETE", path + "/{tag}", delete_tag, 204),
     ):
-        function.__name__ += f"_of_{rule}"  # names of operations are unique in the API document
         verb = "get" if method == "GET" else "update"
-        table.add(method, where, function, policy=f"{verb}_{rule}", status=status)
+        table.add(
+            method, where, function, policy=f"{verb}_{rule}", status=status, empty=status == 201
+        )
 
 
 def _require_good(tags: list[str]) -> None:

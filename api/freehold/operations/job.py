@@ -154,5 +154,11 @@ def routes(table: Routes) -> None:
     table.add("GET", "/jobs", list_jobs, policy="jobs:get")
     table.add("GET", "/jobs/{job_id}", show_job, policy="jobs:get")
     table.add("GET", "/jobs/{job_id}/document", show_document, policy="jobs:document")
-    table.add("GET", "/jobs/{job_id}/events", follow_job, policy="jobs:get")
+    table.add(
+        "GET",
+        "/jobs/{job_id}/events",
+        follow_job,
+        policy="jobs:get",
+        media_type="text/event-stream",
+    )
     table.add("POST", "/jobs/{job_id}/cancel", cancel_job, policy="jobs:cancel", status=202)
