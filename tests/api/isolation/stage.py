@@ -31,6 +31,12 @@ from tests.support.service import Service, build
 PASSWORD = "correct horse"
 LATEST = {"OpenStack-API-Version": "compute 2.96"}
 OCTETS = {"Content-Type": "application/octet-stream"}
+STATES = {
+    "stopped_server": ("os-stop", "SHUTOFF"),
+    "paused_server": ("pause", "PAUSED"),
+    "suspended_server": ("suspend", "SUSPENDED"),
+}
+"""Servers that are not just running: what was done to them, and what they then show."""
 UNKNOWN = "00000000-0000-4000-8000-000000000007"
 WORDS = {
     "tags": "owners-own",
@@ -352,25 +358,26 @@ def _servers(stage: Stage) -> None:
     key = {"name": "owners-own", "type": "ssh", "public_key": things["public_key"]}
     stage.make("/compute/v2.1/os-keypairs", {"keypair": key})
     wish = {
+        "name": "owners-own",
         "imageRef": things["images"],
         "flavorRef": things["flavors"],
-        "networks": [{"port": things["ports"]}],
+        "networks": "none",
         "key_name": "owners-own",
         "metadata": {"colour": "owners-own"},
         "tags": ["owners-own"],
-        "security_groups": [],
     }
-    for name, port in (("servers", "ports"), ("stopped_server", None)):
-        nics: Any = [{"port": things[port]}] if port else "none"
-        body = {"server": wish | {"name": "owners-own", "networks": nics}}
-        del body["server"]["security_groups"]
-        things[name] = stage.make("/compute/v2.1/servers", body)["id"]
+    with_port = wish | {"networks": [{"port": things["ports"]}]}
+    things["servers"] = stage.make("/compute/v2.1/servers", {"server": with_port})["id"]
+    for name in STATES:
+        things[name] = stage.make("/compute/v2.1/servers", {"server": wish})["id"]
+    stage.converge()
+    for name, (action, _) in STATES.items():
+        path = f"/compute/v2.1/servers/{things[name]}/action"
+        assert stage.ask("member", "POST", path, {action: None}).status_code == 202
+    stage.converge()
+    statuses = {"servers": "ACTIVE"} | {name: status for name, (_, status) in STATES.items()}
+    for name, status in statuses.items():
         stage.private.add(things[name])
-    stage.converge()
-    stop = f"/compute/v2.1/servers/{things['stopped_server']}/action"
-    assert stage.ask("member", "POST", stop, {"os-stop": None}).status_code == 202
-    stage.converge()
-    for name, status in (("servers", "ACTIVE"), ("stopped_server", "SHUTOFF")):
         shown = stage.ask("member", "GET", f"/compute/v2.1/servers/{things[name]}").json()
         assert shown["server"]["status"] == status, shown
     path = f"/compute/v2.1/servers/{things['servers']}/os-instance-actions"
