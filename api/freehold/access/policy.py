@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,7 @@ class Policy:
             )
         self._enforcer.load_rules()
         self._looking = threading.Lock()
+        self._decisions: dict[Hashable, bool] = {}
         self._clock = clock
         self._look_at = clock() + LOOK_EVERY_S
 
@@ -91,6 +92,14 @@ class Policy:
                 "domain_id": caller.scope.domain_id,
             }
         self._follow_files()
+        decisions = self._decisions
+        who = (caller.user_id, caller.user_domain_id, caller.scope, caller.roles)
+        key = (rule, who, tuple(about.items()))
+        if (decided := decisions.get(key)) is None:
+            decided = decisions[key] = self._decide(caller, rule, about)
+        return decided
+
+    def _decide(self, caller: Caller, rule: str, about: Mapping[str, Any]) -> bool:
         if rule not in self._enforcer.registered_rules:
             raise oslo.PolicyNotRegistered(rule)
         credentials = caller.credentials()
@@ -103,6 +112,10 @@ class Policy:
     def _follow_files(self) -> None:
         """Read changed policy files, looking every ``LOOK_EVERY_S`` and not at each decision.
 
+        Until then decisions are remembered: a list of a thousand servers asks a few things a
+        thousand times, and oslo.policy takes a tenth of a millisecond for each. The dict is
+        replaced, never emptied, so that what was decided by old rules cannot come after it.
+
         oslo.policy's own ``authorize`` looks at the file system each time, which costs more than
         the decision; everything else that it does for a dict of credentials is done here.
         """
@@ -112,4 +125,5 @@ class Policy:
         with self._looking:
             if now >= self._look_at:
                 self._enforcer.load_rules()
+                self._decisions = {}
                 self._look_at = now + LOOK_EVERY_S

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from freehold.access import Rule
 from freehold.compute.server import Server, find_server
-from freehold.compute.times import parse_time
+from freehold.compute.times import long_time, parse_time
 from freehold.errors import BadRequest, NotFound
 from freehold.http import Call, Routes
 from freehold.store import Base
@@ -98,10 +98,6 @@ def host_id(host: str | None, project_id: str) -> str:
     return hashlib.sha224((project_id + host).encode()).hexdigest() if host else ""
 
 
-def _stamp(moment: datetime | None) -> str | None:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") if moment else None
-
-
 def _wire(call: Call, row: InstanceAction) -> dict[str, Any]:
     wire = {
         "action": row.action,
@@ -109,11 +105,11 @@ def _wire(call: Call, row: InstanceAction) -> dict[str, Any]:
         "request_id": row.request_id,
         "user_id": row.user_id,
         "project_id": row.project_id,
-        "start_time": _stamp(row.started_at),
+        "start_time": long_time(row.started_at),
         "message": "Error" if row.problem else None,
     }
     if call.at_least("2.58"):
-        wire["updated_at"] = _stamp(row.updated_at)
+        wire["updated_at"] = long_time(row.updated_at)
     return wire
 
 
@@ -121,8 +117,8 @@ def _event(call: Call, row: InstanceAction, may_see_all: bool) -> dict[str, Any]
     finished = row.finished_at is not None
     wire: dict[str, Any] = {
         "event": EVENTS.get(row.action, row.action),
-        "start_time": _stamp(row.started_at),
-        "finish_time": _stamp(row.finished_at),
+        "start_time": long_time(row.started_at),
+        "finish_time": long_time(row.finished_at),
         "result": ("Error" if row.problem else "Success") if finished else None,
     }
     if may_see_all:

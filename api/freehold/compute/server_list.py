@@ -6,7 +6,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from sqlalchemy import select, true
-from sqlalchemy.orm import InstrumentedAttribute, undefer
+from sqlalchemy.orm import InstrumentedAttribute, lazyload, load_only, undefer
 from sqlalchemy.sql.base import ExecutableOption
 
 from freehold.access import Rule
@@ -99,7 +99,7 @@ ADMIN_SORT_KEYS = frozenset({"host", "node"})
 
 def list_servers(call: Call) -> dict[str, Any]:
     """Servers of the caller's project by id and name."""
-    page = _page(call, "index")
+    page = _page(call, "index", load_only(Server.name), lazyload(Server.tag_rows))
     shown: dict[str, Any] = {"servers": [basic_wire(call, server) for server in page.rows]}
     return shown | _next(call, page, "/servers")
 

@@ -16,7 +16,7 @@ from freehold.compute.link import bookmark, links
 from freehold.compute.server import Server
 from freehold.compute.server_address import addresses
 from freehold.compute.server_status import WITH_FAULT, WITH_PROGRESS, State, state
-from freehold.compute.times import iso_time
+from freehold.compute.times import iso_time, long_time
 from freehold.hosts import Host, all_hosts
 from freehold.http import Call
 from freehold.network import PortView, ports_of
@@ -130,7 +130,7 @@ def _usual(call: Call, server: Server, near: Around, now: State) -> dict[str, An
         "OS-EXT-AZ:availability_zone": host.availability_zone if host else "",
         "config_drive": "True",
         "key_name": server.key_name,
-        "OS-SRV-USG:launched_at": _stamp(server.launched_at),
+        "OS-SRV-USG:launched_at": long_time(server.launched_at),
         "OS-SRV-USG:terminated_at": None,
         "OS-EXT-STS:task_state": now.task_state,
         "OS-EXT-STS:vm_state": now.vm_state,
@@ -196,7 +196,3 @@ def _host_status(call: Call, host: Host | None) -> str:
     if host.seen_at is None:
         return "UNKNOWN"
     return "UP" if is_up(host, call.now, call.config) else "DOWN"
-
-
-def _stamp(moment: datetime | None) -> str | None:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") if moment else None

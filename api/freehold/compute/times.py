@@ -9,7 +9,12 @@ from freehold.errors import BadRequest
 
 def iso_time(moment: datetime) -> str:
     """``2026-11-21T05:02:00Z``: whole seconds, as nova shows them."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat('T', 'seconds')}Z"
+
+
+def long_time(moment: datetime | None) -> str | None:
+    """``2026-11-21T05:02:00.123456``: microseconds and no zone, as nova shows some."""
+    return moment.replace(tzinfo=None).isoformat("T", "microseconds") if moment else None
 
 
 def parse_time(name: str, text: str) -> datetime:

@@ -10,7 +10,7 @@ from freehold.image.image import Image, ImageMember
 
 def iso_time(moment: datetime) -> str:
     """``2026-11-21T05:02:00Z``: whole seconds, as glance shows them."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat('T', 'seconds')}Z"
 
 
 def wire(image: Image, now: datetime) -> dict[str, Any]:

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Index, select, update
+from sqlalchemy import Index, bindparam, case, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm.util import identity_key
 
 from freehold.store import Base, ask_to_wake
 
@@ -77,35 +80,44 @@ def want(
     Args:
         look: Ask for a full look (scope ``all``) instead of the changes only.
     """
-    dialect = session.get_bind().dialect.name
-    insert = sqlite_insert if dialect == "sqlite" else postgresql_insert
-    session.execute(
-        insert(Target)
-        .values(
-            kind=kind,
-            name=name,
-            wanted=0,
-            done=0,
-            priority=priority,
-            failures=0,
-            pendings=0,
-            look=False,
-        )
-        .on_conflict_do_nothing()
-    )
-    session.execute(
-        update(Target)
-        .where(Target.kind == kind, Target.name == name)
-        .values(wanted=Target.wanted + 1)
-    )
-    target = session.get_one(Target, (kind, name), populate_existing=True)
-    target.priority = min(target.priority, priority)
-    target.due_since = target.due_since or now
-    target.look = target.look or look
-    if target.failures == 0:
-        target.not_before = None
-        target.pendings = 0
+    session.flush()
+    values = {"kind": kind, "name": name, "priority": priority, "look": look, "now": now}
+    session.connection().execute(_wish(session.get_bind().dialect.name), values)
+    known = session.identity_map.get(identity_key(Target, (kind, name)))
+    if known is not None:
+        session.expire(known)
     ask_to_wake(session)
+
+
+@functools.cache
+def _wish(dialect: str) -> Any:
+    """One statement that makes the target or counts it up, built once: most writes run it."""
+    insert = sqlite_insert if dialect == "sqlite" else postgresql_insert
+    made = insert(Target).values(
+        kind=bindparam("kind"),
+        name=bindparam("name"),
+        wanted=1,
+        done=0,
+        priority=bindparam("priority"),
+        due_since=bindparam("now"),
+        failures=0,
+        pendings=0,
+        look=bindparam("look"),
+    )
+    wished, settled = made.excluded, Target.failures == 0
+    return made.on_conflict_do_update(
+        index_elements=[Target.kind, Target.name],
+        set_={
+            "wanted": Target.wanted + 1,
+            "priority": case(
+                (Target.priority < wished.priority, Target.priority), else_=wished.priority
+            ),
+            "due_since": func.coalesce(Target.due_since, wished.due_since),
+            "look": or_(Target.look, wished.look),
+            "not_before": case((settled, None), else_=Target.not_before),
+            "pendings": case((settled, 0), else_=Target.pendings),
+        },
+    )
 
 
 def due(targets: Sequence[Target], now: datetime) -> list[Target]:

@@ -5,18 +5,19 @@ Everything happens in the caller's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from freehold.access import Caller, hold
 from freehold.errors import BadRequest, Conflict, Forbidden
+from freehold.network.address import Address
 from freehold.network.floating_ip import FloatingIp
 from freehold.network.network import Network, lock_networks, tenant_networks, usable
-from freehold.network.port import HELD, Port
+from freehold.network.port import HELD, Port, status_of
 from freehold.network.port import visible as visible_ports
 from freehold.network.port_make import drop_port, make_port
 from freehold.network.port_request import FixedIp
@@ -229,39 +230,49 @@ def ports_bound(session: Session, bound: Mapping[str, bool], now: datetime) -> N
             port.touch(now)
 
 
+_PORTS = (
+    select(
+        Port.id,
+        Port.server_id,
+        Port.mac_address,
+        Port.bound,
+        Port.fault,
+        Port.device_owner,
+        Port.admin_state_up,
+        Network.id.label("network_id"),
+        Network.name.label("network_name"),
+        Network.mtu,
+    )
+    .join(Network, Network.id == Port.network_id)
+    .where(Port.server_id.in_(bindparam("servers", expanding=True)), Port.removed.is_(False))
+    .order_by(Port.created_at, Port.id)
+)
+
+
 def ports_of(session: Session, server_ids: Sequence[str]) -> dict[str, list[PortView]]:
-    """The ports of servers, in the order in which they were plugged; a few queries for all."""
-    rows = session.execute(
-        select(Port, Network)
-        .join(Network, Network.id == Port.network_id)
-        .where(Port.server_id.in_(list(server_ids)), Port.removed.is_(False))
-        .order_by(Port.created_at, Port.id)
-    ).all()
+    """The ports of servers, in the order in which they were plugged; a few queries for all.
+
+    They read columns and not entities: a list of a thousand servers has a thousand ports.
+    """
+    rows = session.execute(_PORTS, {"servers": list(server_ids)}).all()
     if not rows:
         return {}
-    ports = [port for port, _ in rows]
-    subnets = _subnets(session, ports)
-    floating = _floating(session, ports)
-    groups = _groups(session, ports)
+    port_ids = [port.id for port in rows]
+    fixed = _fixed(session, port_ids)
+    floating = _floating(session, port_ids)
+    groups = _groups(session, port_ids)
     found: dict[str, list[PortView]] = {}
-    for port, network in rows:
-        found.setdefault(str(port.server_id), []).append(
+    for port in rows:
+        found.setdefault(port.server_id, []).append(
             PortView(
                 id=port.id,
                 mac_address=port.mac_address,
-                mtu=network.mtu,
-                status=port.status,
+                mtu=port.mtu,
+                status=status_of(port),
                 bound=port.bound,
-                network_id=network.id,
-                network_name=network.name,
-                fixed_ips=[
-                    FixedIpView(
-                        address.ip_address,
-                        subnets[address.subnet_id].ip_version,
-                        subnets[address.subnet_id],
-                    )
-                    for address in port.addresses
-                ],
+                network_id=port.network_id,
+                network_name=port.network_name,
+                fixed_ips=fixed.get(port.id, []),
                 floating_ips=floating.get(port.id, []),
                 security_groups=groups.get(port.id, []),
             )
@@ -269,40 +280,56 @@ def ports_of(session: Session, server_ids: Sequence[str]) -> dict[str, list[Port
     return found
 
 
-def _subnets(session: Session, ports: Sequence[Port]) -> dict[str, SubnetView]:
-    ids = {address.subnet_id for port in ports for address in port.addresses}
-    return {
-        row.id: SubnetView(
-            row.id,
-            row.ip_version,
-            row.cidr,
-            row.gateway_ip,
-            row.enable_dhcp,
-            row.dns_nameservers,
-            row.host_routes,
-        )
-        for row in session.scalars(select(Subnet).where(Subnet.id.in_(ids)))
-    }
+def _fixed(session: Session, port_ids: Sequence[str]) -> dict[str, list[FixedIpView]]:
+    addresses = session.execute(
+        select(Address.port_id, Address.subnet_id, Address.ip_address)
+        .where(Address.port_id.in_(port_ids))
+        .order_by(Address.place)
+    ).all()
+    subnets = _subnets(session, {address.subnet_id for address in addresses})
+    found: dict[str, list[FixedIpView]] = {}
+    for port_id, subnet_id, ip_address in addresses:
+        subnet = subnets[subnet_id]
+        view = FixedIpView(ip_address, subnet.ip_version, subnet)
+        found.setdefault(port_id, []).append(view)
+    return found
 
 
-def _floating(session: Session, ports: Sequence[Port]) -> dict[str, list[str]]:
+def _subnets(session: Session, ids: Collection[str]) -> dict[str, SubnetView]:
+    rows = session.execute(
+        select(
+            Subnet.id,
+            Subnet.ip_version,
+            Subnet.cidr,
+            Subnet.gateway_ip,
+            Subnet.enable_dhcp,
+            Subnet.dns_nameservers,
+            Subnet.host_routes,
+        ).where(Subnet.id.in_(ids))
+    )
+    return {row.id: SubnetView(*row) for row in rows}
+
+
+def _floating(session: Session, port_ids: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for port_id, address in session.execute(
         select(FloatingIp.port_id, FloatingIp.floating_ip_address).where(
-            FloatingIp.port_id.in_([port.id for port in ports]), FloatingIp.removed.is_(False)
+            FloatingIp.port_id.in_(port_ids), FloatingIp.removed.is_(False)
         )
     ):
         found.setdefault(str(port_id), []).append(address)
     return found
 
 
-def _groups(session: Session, ports: Sequence[Port]) -> dict[str, list[GroupView]]:
+def _groups(session: Session, port_ids: Sequence[str]) -> dict[str, list[GroupView]]:
     found: dict[str, list[GroupView]] = {}
+    views: dict[str, GroupView] = {}
     for port_id, group_id, name in session.execute(
         select(PortGroup.port_id, SecurityGroup.id, SecurityGroup.name)
         .join(SecurityGroup, SecurityGroup.id == PortGroup.security_group_id)
-        .where(PortGroup.port_id.in_([port.id for port in ports]))
+        .where(PortGroup.port_id.in_(port_ids))
         .order_by(SecurityGroup.name)
     ):
-        found.setdefault(port_id, []).append(GroupView(group_id, name))
+        view = views.setdefault(group_id, GroupView(group_id, name))
+        found.setdefault(port_id, []).append(view)
     return found

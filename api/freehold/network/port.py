@@ -74,12 +74,17 @@ class Port(Standard, Converged, Base):
     @property
     def status(self) -> str:
         """As the API reference has it, computed from what was found."""
-        if self.fault:
-            return "ERROR"
-        if self.device_owner == FLOATING_IP:
-            return "N/A"
-        up = self.bound or self.device_owner in ROUTER_PORTS
-        return "ACTIVE" if up and self.admin_state_up else "DOWN"
+        return status_of(self)
+
+
+def status_of(port: Any) -> str:
+    """The status of a port, or of a row of a query that has the columns which decide it."""
+    if port.fault:
+        return "ERROR"
+    if port.device_owner == FLOATING_IP:
+        return "N/A"
+    up = port.bound or port.device_owner in ROUTER_PORTS
+    return "ACTIVE" if up and port.admin_state_up else "DOWN"
 
 
 LISTING = Listing(

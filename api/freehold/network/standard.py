@@ -45,8 +45,8 @@ class Standard:
             "project_id": self.project_id,
             "tenant_id": self.project_id,
             "revision_number": self.revision_number,
-            "created_at": f"{self.created_at:%Y-%m-%dT%H:%M:%SZ}",
-            "updated_at": f"{self.updated_at:%Y-%m-%dT%H:%M:%SZ}",
+            "created_at": _time(self.created_at),
+            "updated_at": _time(self.updated_at),
             "tags": [],
         }
 
@@ -61,6 +61,10 @@ class Standard:
         for name in changed:
             setattr(self, name, values[name])
         return changed
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.replace(tzinfo=None).isoformat('T', 'seconds')}Z"
 
 
 def fresh(now: datetime) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -21,6 +22,13 @@ from sqlalchemy.orm import Session, sessionmaker
 _WRITE = "freehold_write"
 _CALLBACKS = "freehold_on_commit"
 _WAKE = "freehold_wake"
+
+
+_JSON: dict[str, Any] = {
+    "json_serializer": lambda value: to_json(value).decode(),
+    "json_deserializer": from_json,
+}
+"""The same JSON at a fifth of the time; lists read several such columns a row."""
 
 
 class Store:
@@ -99,9 +107,13 @@ def lock(session: Session, *key: str) -> None:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True)
+        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True, **_JSON)
     engine = create_engine(
-        url, pool_size=20, max_overflow=40, connect_args={"timeout": 30, "check_same_thread": False}
+        url,
+        pool_size=20,
+        max_overflow=40,
+        connect_args={"timeout": 30, "check_same_thread": False},
+        **_JSON,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -122,4 +134,5 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITE, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
