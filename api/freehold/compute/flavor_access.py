@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from freehold.access import Rule
 from freehold.compute.flavor import Flavor, FlavorAccess, find_flavor, plain
+from freehold.compute.quota import require_project
 from freehold.errors import BadRequest, Conflict, NotFound
 from freehold.http import Call, Routes
 
@@ -79,6 +80,7 @@ def _give(call: Call, flavor: Flavor, project_id: str) -> None:
             f"Flavor access already exists for flavor {flavor.id} and project {project_id} "
             "combination."
         )
+    require_project(call, project_id)
     call.session.add(FlavorAccess(flavor_id=flavor.id, project_id=project_id))
 
 

@@ -1,5 +1,11 @@
 """Limits of the Compute API where an operator set none, with nova's names and defaults."""
 
+from __future__ import annotations
+
+from freehold.errors import BadRequest
+from freehold.http import Call
+from freehold.identity import project_exists
+
 QUOTA_DEFAULTS = {
     "instances": 10,
     "cores": 20,
@@ -13,3 +19,9 @@ QUOTA_DEFAULTS = {
     "server_group_members": 10,
 }
 SERVICE = "compute"
+
+
+def require_project(call: Call, project_id: str) -> None:
+    """Refuse (BadRequest, as nova does) to give something to a project that there is not."""
+    if not project_exists(call.session, project_id):
+        raise BadRequest(f"Project ID {project_id} is not a valid project.")

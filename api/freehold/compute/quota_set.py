@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from freehold.access import Rule, forget_limits, hold, limits_of, set_limits
 from freehold.compute.capacity import used_by_project
-from freehold.compute.quota import QUOTA_DEFAULTS, SERVICE
+from freehold.compute.quota import QUOTA_DEFAULTS, SERVICE, require_project
 from freehold.errors import BadRequest
 from freehold.http import Call, Reply, Routes
 
@@ -95,7 +95,8 @@ def _in_use(call: Call, project_id: str) -> dict[str, int]:
 
 
 def update_quota_set(call: Call, project_id: str, body: _Body) -> dict[str, Any]:
-    """Set limits of a project; below what is used only with ``force``."""
+    """Set limits of a project that there is; below what is used only with ``force``."""
+    require_project(call, project_id)
     if call.at_least("2.57") and body.quota_set.model_fields_set & set(INJECTED):
         raise BadRequest("Invalid input: limits of injected files ended with microversion 2.56.")
     wish = body.quota_set.model_dump(exclude_none=True, exclude={"force"})

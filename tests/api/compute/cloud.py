@@ -19,7 +19,7 @@ from freehold.access import Caller
 from freehold.compute import target_kinds
 from freehold.jobs import Result, Scope, TargetKind
 from freehold.store import utc_now
-from tests.support.service import Service, admin, tenant
+from tests.support.service import Service, admin, enrol, tenant
 
 SCHEMAS = Path(__file__).resolve().parents[3] / "docs/reference/documents"
 FACTS = {"vcpus": 8, "memory_mib": 16384, "disk_gib": 200, "virt_type": "qemu"}
@@ -165,6 +165,7 @@ def failed(entry: dict[str, Any], retry: str = "never", **found: Any) -> dict[st
 def make(service: Service, *, hosts: int = 1, networked: bool = True, **facts: Any) -> Cloud:
     """Hosts ``hv1``…, a flavor (1 vCPU, 512 MiB, 1 GiB), an image, a tenant with a network."""
     cloud = Cloud(service, tenant())
+    enrol(service, cloud.caller)
     operator = cloud.operator
     for number in range(1, hosts + 1):
         assert operator.put(f"/v1/hosts/hv{number}", json={}).status_code == 200

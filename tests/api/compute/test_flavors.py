@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from freehold.access import Caller
-from tests.support.service import Service, admin, build, tenant
+from tests.support.service import Service, admin, build, enrol, tenant
 
 FLAVORS = "/compute/v2.1/flavors"
 SMALL = {"name": "small", "ram": 64, "vcpus": 1, "disk": 1}
@@ -175,8 +175,9 @@ def test_lists_are_filtered_sorted_and_paged(operator: TestClient, client: TestC
 
 
 def test_a_private_flavor_is_there_for_those_it_was_given_to(
-    operator: TestClient, client: TestClient, caller: Caller
+    service: Service, operator: TestClient, client: TestClient, caller: Caller
 ) -> None:
+    enrol(service, caller)
     _create(operator, id="p1", **{"os-flavor-access:is_public": False})
     access, action = f"{FLAVORS}/p1/os-flavor-access", f"{FLAVORS}/p1/action"
     assert operator.get(access).json() == {"flavor_access": []}
@@ -196,6 +197,15 @@ def test_a_private_flavor_is_there_for_those_it_was_given_to(
     assert taken.json() == {"flavor_access": []}
     assert operator.post(action, json={"removeTenantAccess": tenant_id}).status_code == 404
     assert client.get(f"{FLAVORS}/p1").status_code == 404
+
+
+def test_a_flavor_is_given_only_to_a_project_that_there_is(operator: TestClient) -> None:
+    _create(operator, id="p1", **{"os-flavor-access:is_public": False})
+    answer = operator.post(f"{FLAVORS}/p1/action", json={"addTenantAccess": {"tenant": "nobody"}})
+    assert answer.status_code == 400
+    message = "Project ID nobody is not a valid project."
+    assert answer.json()["badRequest"]["message"] == message
+    assert operator.get(f"{FLAVORS}/p1/os-flavor-access").json() == {"flavor_access": []}
 
 
 def test_operators_choose_which_flavors_to_list(operator: TestClient) -> None:

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from freehold.access import Caller
 from freehold.compute.keypair import KeyPair
-from tests.support.service import Service, admin, build, tenant
+from tests.support.service import Service, admin, build, enrol, tenant
 
 KEYPAIRS = "/compute/v2.1/os-keypairs"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ann@home"
@@ -181,6 +181,7 @@ def test_lists_have_pages_from_2_35(client: TestClient) -> None:
 def test_a_user_has_as_many_as_the_quota_says(
     service: Service, client: TestClient, caller: Caller
 ) -> None:
+    enrol(service, caller)
     path = f"/compute/v2.1/os-quota-sets/{caller.project_id}"
     assert service.client(admin()).put(path, json={"quota_set": {"key_pairs": 1}}).is_success
     assert _post(client, name="a", public_key=KEY).status_code == 200

@@ -129,6 +129,13 @@ def test_what_is_no_limit_is_refused(
     assert _get(untouched.client, _quota_path(untouched))["quota_set"]["cores"] == 20
 
 
+def test_nobody_has_limits_who_is_not_there(untouched: Cloud) -> None:
+    path = f"{COMPUTE}/os-quota-sets/nobody"
+    answer = untouched.operator.put(path, json={"quota_set": {"cores": 1}})
+    assert answer.status_code == 400
+    assert "nobody is not a valid project" in answer.json()["badRequest"]["message"]
+
+
 def test_quotas_are_seen_by_the_project_and_set_by_operators(untouched: Cloud) -> None:
     path = f"{COMPUTE}{_quota_path(untouched)}"
     stranger = untouched.service.client(tenant())
