@@ -6,25 +6,17 @@ A few examples an operation, the same in every run; ``make fuzz`` draws many mor
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.api.fuzz.cases import Target, problems, requests, targets
-from tests.api.isolation.stage import Stage, staged
+from tests.api.isolation.stage import Stage
 
 EXAMPLES = int(os.environ.get("FREEHOLD_FUZZ_EXAMPLES", "4"))
 SEED = int(os.environ.get("FREEHOLD_FUZZ_SEED", "1"))
 ROOMS = ("identity", "image", "network", "compute", "v1")
-
-
-@pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A cloud with one of everything, put back after each operation."""
-    with staged(tmp_path_factory.mktemp("stage")) as made:
-        yield made
 
 
 @pytest.mark.timeout(120 + EXAMPLES * 20)

@@ -1,4 +1,4 @@
-"""One stage for all tests: each puts back what it changed."""
+"""One stage for all tests that want a whole cloud: each puts back what it changed."""
 
 from __future__ import annotations
 
