@@ -106,7 +106,7 @@ def list_servers(call: Call) -> dict[str, Any]:
 
 def list_servers_detail(call: Call) -> dict[str, Any]:
     """The same with everything; three queries, however many servers."""
-    page = _page(call, "detail", *_extended_columns(call))
+    page = _page(call, "detail", *_read(call))
     near = around(call.session, page.rows)
     shown: dict[str, Any] = {
         "servers": [wire(call, server, near, in_list=True) for server in page.rows]
@@ -114,10 +114,14 @@ def list_servers_detail(call: Call) -> dict[str, Any]:
     return shown | _next(call, page, "/servers/detail")
 
 
-def _extended_columns(call: Call) -> list[ExecutableOption]:
-    """Columns that only operators are shown, and that are not read for anybody else."""
-    shown = call.at_least("2.3") and call.may(EXTENDED)
-    return [undefer(Server.user_data)] if shown else []
+def _read(call: Call) -> list[ExecutableOption]:
+    """User data is read for operators only, who alone are shown it; tags from 2.26 on."""
+    options: list[ExecutableOption] = []
+    if call.at_least("2.3") and call.may(EXTENDED):
+        options.append(undefer(Server.user_data))
+    if not call.at_least("2.26"):
+        options.append(lazyload(Server.tag_rows))
+    return options
 
 
 def show_server(call: Call, server_id: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import lazyload
 
 from freehold.access import Rule
 from freehold.errors import BadRequest
@@ -32,7 +33,7 @@ from freehold.image.image import (
     shared_with,
     visible_to,
 )
-from freehold.image.image_wire import wire
+from freehold.image.image_wire import wires
 
 RULES = [Rule("get_images", "rule:admin_or_reader", "GET /v2/images")]
 DEFAULT_LIMIT = 25
@@ -91,7 +92,11 @@ def list_images(call: Call) -> dict[str, Any]:
     """The caller's images and the ones they were given, newest first."""
     limit = LISTING.limit(call.params.get("limit"))
     sort = _sort_keys(call)
-    statement = select(Image).where(_listed(call), *_filters(call))
+    statement = (
+        select(Image)
+        .where(_listed(call), *_filters(call))
+        .options(lazyload(Image.tag_rows), lazyload(Image.property_rows))
+    )
     if limit == 0:
         return _collection(call, [], None)
     page = LISTING.page(
@@ -109,7 +114,7 @@ def _collection(call: Call, images: Sequence[Image], next_marker: str | None) ->
         (name, value) for name, value in call.request.query_params.multi_items() if name != "marker"
     ]
     body: dict[str, Any] = {
-        "images": [wire(image, call.now) for image in images],
+        "images": wires(call.session, images, call.now),
         "schema": "/v2/schemas/images",
         "first": _link(asked),
     }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, Select, UniqueConstraint, select
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, lazyload, mapped_column, relationship
 
 from freehold.access import Caller, Rule
 from freehold.errors import BadRequest
@@ -18,7 +18,7 @@ from freehold.network.network import Network
 from freehold.network.security_group import PortGroup
 from freehold.network.standard import Standard, find, own_or
 from freehold.network.tag import tags_of
-from freehold.store import Base
+from freehold.store import OWNERS, Base, related
 
 ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"
@@ -109,6 +109,18 @@ LISTING = Listing(
 )
 
 
+_ADDRESSES = (
+    select(Address.port_id, Address.subnet_id, Address.ip_address)
+    .where(Address.port_id.in_(OWNERS))
+    .order_by(Address.place)
+)
+_GROUPS = (
+    select(PortGroup.port_id, PortGroup.security_group_id)
+    .where(PortGroup.port_id.in_(OWNERS))
+    .order_by(PortGroup.security_group_id)
+)
+
+
 def visible(caller: Caller) -> ColumnElement[bool]:
     """SQL condition: own ports and all ports of own networks, as neutron shows them."""
     networks = select(Network.id).where(Network.project_id == caller.project_id)
@@ -123,10 +135,16 @@ def _hidden(call: Call) -> list[str]:
 def views(call: Call, rows: Sequence[Port]) -> list[dict[str, Any]]:
     """Ports in their wire form."""
     hidden = _hidden(call)
-    tags = tags_of(call.session, [row.id for row in rows])
+    ids = [row.id for row in rows]
+    tags = tags_of(call.session, ids)
+    addresses = related(call.session, _ADDRESSES, ids)
+    groups = related(call.session, _GROUPS, ids)
     shown = []
     for row in rows:
-        entry = _wire(row) | {"tags": tags.get(row.id, [])}
+        entry = _wire(row)
+        entry["fixed_ips"] = _fixed_ips(addresses.get(row.id, ()))
+        entry["security_groups"] = [group_id for _, group_id in groups.get(row.id, ())]
+        entry["tags"] = tags.get(row.id, [])
         for name in hidden:
             del entry[name]
         shown.append(entry)
@@ -135,9 +153,12 @@ def views(call: Call, rows: Sequence[Port]) -> list[dict[str, Any]]:
 
 def fixed_ips(port: Port) -> list[dict[str, str]]:
     """A port's addresses in their wire form, which the machine's document shares."""
+    return _fixed_ips(port.addresses)
+
+
+def _fixed_ips(addresses: Sequence[Any]) -> list[dict[str, str]]:
     return [
-        {"subnet_id": address.subnet_id, "ip_address": address.ip_address}
-        for address in port.addresses
+        {"subnet_id": address.subnet_id, "ip_address": address.ip_address} for address in addresses
     ]
 
 
@@ -149,8 +170,8 @@ def _wire(port: Port) -> dict[str, Any]:
         "status": port.status,
         "device_id": port.device_id,
         "device_owner": port.device_owner,
-        "fixed_ips": fixed_ips(port),
-        "security_groups": sorted(group.security_group_id for group in port.groups),
+        "fixed_ips": [],
+        "security_groups": [],
         "port_security_enabled": port.port_security_enabled,
         "allowed_address_pairs": port.allowed_address_pairs,
         "binding:vnic_type": "normal",
@@ -164,6 +185,7 @@ def _wire(port: Port) -> dict[str, Any]:
 def list_ports(call: Call) -> dict[str, Any]:
     """Ports that the caller may see."""
     statement = select(Port).where(Port.removed.is_(False), visible(call.caller))
+    statement = statement.options(lazyload(Port.addresses), lazyload(Port.groups))
     statement = _filtered_by_address(call, statement)
     if groups := call.many("security_groups"):
         filtered = select(PortGroup.port_id).where(PortGroup.security_group_id.in_(groups))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 from freehold.errors import BadRequest, NotFound
 from freehold.http import Call, Reply, Routes
 from freehold.network.request import Strict
-from freehold.store import Base
+from freehold.store import OWNERS, Base, related
 
 MAXIMUM = 50
 MAX_LENGTH = 255
@@ -41,18 +41,13 @@ class Tags(Strict):
     tags: list[Annotated[str, AfterValidator(_word)]] = Field(max_length=MAXIMUM)
 
 
+_TAGS = select(Tag.resource_id, Tag.tag).where(Tag.resource_id.in_(OWNERS)).order_by(Tag.tag)
+
+
 def tags_of(session: Session, resource_ids: Sequence[str]) -> dict[str, list[str]]:
     """The tags of resources in one query; those without any are left out."""
-    found: dict[str, list[str]] = {}
-    if resource_ids:
-        rows = session.execute(
-            select(Tag.resource_id, Tag.tag)
-            .where(Tag.resource_id.in_(resource_ids))
-            .order_by(Tag.tag)
-        )
-        for resource_id, tag in rows:
-            found.setdefault(resource_id, []).append(tag)
-    return found
+    rows = related(session, _TAGS, resource_ids)
+    return {resource_id: [tag for _, tag in tags] for resource_id, tags in rows.items()}
 
 
 def forget_tags(session: Session, resource_id: str) -> None:

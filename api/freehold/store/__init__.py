@@ -2,9 +2,11 @@
 
 from freehold.store import migrate
 from freehold.store.engine import Store, ask_to_wake, lock, on_commit
+from freehold.store.related import OWNERS, related
 from freehold.store.schema import Base, UtcDateTime, new_hex_id, new_id, utc_now
 
 __all__ = [
+    "OWNERS",
     "Base",
     "Store",
     "UtcDateTime",
@@ -14,5 +16,6 @@ __all__ = [
     "new_hex_id",
     "new_id",
     "on_commit",
+    "related",
     "utc_now",
 ]
