@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from freehold.access import Access, Rule, Tokens
+from freehold.access import Access, Rule, Tokens, Vault
 from freehold.config import Config
 from freehold.errors import Unavailable
 from freehold.http import Routes, VersionDocument
@@ -111,7 +111,7 @@ def create_app(
     )
     app.state.config = config
     app.state.store = store
-    app.state.access = Access(tokens, rules(), config.policy_dir)
+    app.state.access = Access(tokens, rules(), config.policy_dir, Vault(secret))
     app.state.ask = ask or (worker.ask if worker is not None else _nobody_to_ask)
     app.state.seal = Seal(secret)
     return app

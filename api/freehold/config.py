@@ -33,6 +33,9 @@ class Config:
     listen_port: int = 5000
     region: str = "RegionOne"
     token_lifetime_s: int = 43200
+    lockout_attempts: int = 0
+    lockout_s: int = 1800
+    password_history: int = 0
     job_slots: int = 4
     job_time_limit_s: int = 300
     build_time_limit_s: int = 600

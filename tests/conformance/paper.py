@@ -42,6 +42,9 @@ def build(folder: Path, port: int) -> tuple[Config, Store, str]:
         policy_dir=folder / "policy.d",
         project_dir=CHECKOUT,
         public_url=f"http://127.0.0.1:{port}",
+        lockout_attempts=3,
+        lockout_s=5,
+        password_history=2,
     )
     store, password = Store(config.database), secrets.token_urlsafe(18)
     migrate.upgrade(store)

@@ -50,7 +50,13 @@ COMPUTE_FEATURES = {
     "vnc_console": False,
 }
 NETWORK_FEATURES = {"ipv6": True, "ipv6_subnet_attributes": True, "port_security": True}
-IDENTITY_FEATURES = {"api_v3": True, "security_compliance": False, "trust": False}
+IDENTITY_FEATURES = {"api_v3": True, "security_compliance": True, "trust": False}
+# What the cloud's own settings say (lockout_attempts, lockout_s, password_history): no API tells.
+COMPLIANCE = {
+    "user_lockout_failure_attempts": 3,
+    "user_lockout_duration": 5,
+    "user_unique_last_password_count": 2,
+}
 
 
 def connect(clouds: Path, name: str) -> openstack.connection.Connection:
@@ -81,6 +87,7 @@ def write(
             "auth_version": "v3",
             "region": cloud.config.region_name,
             "v3_endpoint_type": "public",
+            **COMPLIANCE,
         },
         "service_available": _services(cloud),
         "compute": {

@@ -18,6 +18,7 @@ from freehold.access.quota import (
     set_limits,
 )
 from freehold.access.tokens import Tokens
+from freehold.access.vault import Vault
 
 __all__ = [
     "Access",
@@ -27,6 +28,7 @@ __all__ = [
     "Rule",
     "Scope",
     "Tokens",
+    "Vault",
     "forget_limits",
     "hold",
     "limits_of",

@@ -16,6 +16,7 @@ from freehold.access.audit import AuditRecord
 from freehold.access.caller import Caller
 from freehold.access.policy import Policy, Rule
 from freehold.access.tokens import Tokens
+from freehold.access.vault import Vault
 from freehold.errors import Forbidden, NotAuthenticated
 
 _RECORD = insert(AuditRecord).inline()
@@ -29,10 +30,14 @@ class Access:
         tokens: Reader and issuer of tokens.
         rules: The defaults of all services.
         policy_dir: Where operators override them; None for none.
+        vault: Keeps secrets that are given back.
     """
 
-    def __init__(self, tokens: Tokens, rules: Iterable[Rule], policy_dir: Path | None) -> None:
+    def __init__(
+        self, tokens: Tokens, rules: Iterable[Rule], policy_dir: Path | None, vault: Vault
+    ) -> None:
         self.tokens = tokens
+        self.vault = vault
         self._policy = Policy(rules, policy_dir)
 
     def caller(self, session: Session, headers: Mapping[str, str], now: datetime) -> Caller:

@@ -10,9 +10,12 @@ from freehold.http import Routes
 from freehold.identity import (
     application_credential,
     auth_listing,
+    credential,
     domain,
+    ec2_credential,
     endpoint,
     group,
+    policy,
     project,
     project_tag_routes,
     region,
@@ -32,6 +35,8 @@ _RESOURCES = (
     token,
     auth_listing,
     application_credential,
+    credential,
+    ec2_credential,
     domain,
     project,
     project_tag_routes,
@@ -44,6 +49,7 @@ _RESOURCES = (
     region,
     service,
     endpoint,
+    policy,
 )
 
 ROUTES: list[Routes] = [version.VERSION_ROUTES, *(resource.ROUTES for resource in _RESOURCES)]

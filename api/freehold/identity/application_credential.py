@@ -22,9 +22,11 @@ from freehold.access import Rule
 from freehold.access.tokens import revoke
 from freehold.errors import BadRequest, Conflict, Forbidden, NotFound
 from freehold.http import Call, Listing, Reply, Routes, SortKey
+from freehold.identity.assignment import Assignment, counts_on_project, held_by
 from freehold.identity.attributes import Name255, Text
 from freehold.identity.collection import MAXIMUM_ROWS, add_read, link, load, page
 from freehold.identity.password import MAX_LENGTH, hashed, matches
+from freehold.identity.project import Project, ancestors
 from freehold.identity.role import Role, closure, implications
 from freehold.identity.user import User
 from freehold.identity.version import VERSION
@@ -182,7 +184,7 @@ def create_credential(call: Call, user_id: str, body: NewApplicationCredential) 
     in this answer only.
     """
     call.enforce("identity:create_application_credential", {"target.user.id": user_id})
-    _require_unrestricted(call)
+    require_unrestricted(call)
     wish = body.application_credential
     if call.caller.project_id is None:
         raise BadRequest("An application credential needs a project-scoped token.")
@@ -213,7 +215,7 @@ def create_credential(call: Call, user_id: str, body: NewApplicationCredential) 
 def delete_credential(call: Call, user_id: str, credential_id: str) -> Reply:
     """Remove an application credential; tokens made with it are void."""
     call.enforce("identity:delete_application_credential", {"target.user.id": user_id})
-    _require_unrestricted(call)
+    require_unrestricted(call)
     credential = _of_user(call, user_id, credential_id)
     revoke(call.session, call.now, application_credential_id=credential.id)
     call.session.delete(credential)
@@ -228,7 +230,7 @@ def _of_user(call: Call, user_id: str, credential_id: str) -> ApplicationCredent
     return credential
 
 
-def _require_unrestricted(call: Call) -> None:
+def require_unrestricted(call: Call) -> None:
     """A program may not make itself more credentials, unless its own one says so."""
     own = call.caller.application_credential_id
     if own is None:
@@ -251,12 +253,14 @@ def _require_free_name(session: Session, user_id: str, name: str) -> None:
 
 
 def _role_ids(call: Call, wanted: list[RoleRef]) -> list[str]:
-    """The roles that were asked for, or all of the token's; never one that the token lacks."""
-    rows = call.session.scalars(
-        select(Role).where(Role.name.in_(call.caller.roles), Role.domain_id.is_(None))
-    ).all()
+    """The roles that were asked for, which the user has by now, or all of the token's."""
     if not wanted:
-        return sorted(role.id for role in rows)
+        named = select(Role.id).where(Role.name.in_(call.caller.roles), Role.domain_id.is_(None))
+        return sorted(call.session.scalars(named))
+    implied = implications(call.session)
+    rows = call.session.scalars(
+        select(Role).where(Role.id.in_(closure(_held(call), implied)), Role.domain_id.is_(None))
+    ).all()
     chosen = set()
     for ref in wanted:
         role = next(
@@ -265,7 +269,17 @@ def _role_ids(call: Call, wanted: list[RoleRef]) -> list[str]:
         if role is None:
             raise BadRequest("Cannot create an application credential with an unassigned role.")
         chosen.add(role.id)
-    return sorted(closure(chosen, implications(call.session)))
+    return sorted(closure(chosen, implied))
+
+
+def _held(call: Call) -> Sequence[str]:
+    """What is assigned to the caller on the token's project."""
+    project = call.session.get_one(Project, call.caller.project_id)
+    above = [one.id for one in ancestors(call.session, project)]
+    here = counts_on_project(project.id, project.domain_id, above)
+    assert call.caller.user_id is not None
+    held = select(Assignment.role_id).where(held_by(call.caller.user_id), here)
+    return call.session.scalars(held).all()
 
 
 def _end(text: str | None, now: datetime) -> datetime | None:

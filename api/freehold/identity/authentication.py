@@ -19,6 +19,7 @@ from freehold.access import Tokens
 from freehold.errors import BadRequest, NotAuthenticated
 from freehold.identity.application_credential import ApplicationCredential, secret_matches
 from freehold.identity.domain import Domain
+from freehold.identity.lockout import Lockout
 from freehold.identity.password import MAX_LENGTH, Password, matches
 from freehold.identity.project import Project
 from freehold.identity.user import User
@@ -161,7 +162,9 @@ def refused() -> NotAuthenticated:
     return NotAuthenticated(REFUSED)
 
 
-def log_in(session: Session, tokens: Tokens, identity: Identity, now: datetime) -> Login:
+def log_in(
+    session: Session, tokens: Tokens, lockout: Lockout, identity: Identity, now: datetime
+) -> Login:
     """Check every method that the client names; all must prove the same user.
 
     Raises:
@@ -171,7 +174,7 @@ def log_in(session: Session, tokens: Tokens, identity: Identity, now: datetime) 
     logins = []
     for method in dict.fromkeys(identity.methods):
         if method == "password":
-            logins.append(_by_password(session, _given(identity.password, method)))
+            logins.append(_by_password(session, lockout, _given(identity.password, method), now))
         elif method == "token":
             logins.append(_by_token(session, tokens, _given(identity.token, method), now))
         elif method == "application_credential":
@@ -198,13 +201,18 @@ def _given(proof: Proof | None, method: str) -> Proof:
     return proof
 
 
-def _by_password(session: Session, proof: PasswordProof) -> Login:
+def _by_password(session: Session, lockout: Lockout, proof: PasswordProof, now: datetime) -> Login:
     by, values = lookup(proof.user, "user")
     row = session.execute(_users(by), values).first()
     if len(proof.user.password) > MAX_LENGTH:
         raise refused()
-    if not matches(proof.user.password, row.hash if row else None):
+    right = matches(proof.user.password, row.hash if row else None)
+    if row is not None and lockout.holds(row, now):
         raise refused()
+    if not right:
+        lockout.failed(row, now)
+        raise refused()
+    lockout.passed(row)
     return _login(row, ("password",))
 
 
@@ -272,7 +280,10 @@ def _users(by: str) -> Select[*tuple[Any, ...]]:
             User.domain_id,
             Domain.name.label("domain_name"),
             Domain.enabled.label("domain_enabled"),
+            User.options,
             Password.hash,
+            Password.failures,
+            Password.failed_at,
         )
         .join(Domain, Domain.id == User.domain_id)
         .outerjoin(Password, Password.user_id == User.id)

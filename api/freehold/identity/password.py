@@ -18,8 +18,8 @@ from datetime import datetime
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import ForeignKey
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, delete, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from freehold.errors import Unavailable
 from freehold.store import Base
@@ -36,7 +36,11 @@ _NOBODY = (
 
 
 class Password(Base):
-    """The hash of a user's password; a user without a row cannot log in with one."""
+    """The hash of a user's password; a user without a row cannot log in with one.
+
+    Attributes:
+        failures, failed_at: Wrong passwords in a row and when the last was; see ``lockout``.
+    """
 
     __tablename__ = "passwords"
 
@@ -45,6 +49,18 @@ class Password(Base):
     )
     hash: Mapped[str]
     changed_at: Mapped[datetime]
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    failed_at: Mapped[datetime | None]
+
+
+class PastPassword(Base):
+    """The hash of a password that a user had before, while the settings want it remembered."""
+
+    __tablename__ = "past_passwords"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    hash: Mapped[str]
 
 
 class _Slots:
@@ -90,3 +106,34 @@ def matches(password: str, stored: str | None) -> bool:
             return _hasher.verify(stored or _NOBODY, password) and stored is not None
         except (VerificationError, InvalidHashError):
             return False
+
+
+def keep_password(
+    session: Session, user_id: str, secret: str, now: datetime, *, history: int = 0
+) -> None:
+    """Store the hash of a new password; the old one is remembered with ``history`` - 1 others."""
+    old = session.get(Password, user_id)
+    if old is None:
+        session.add(Password(user_id=user_id, hash=secret, changed_at=now))
+        return
+    if history > 0:
+        session.add(PastPassword(user_id=user_id, hash=old.hash))
+        session.flush()
+    _forget_older(session, user_id, history)
+    old.hash, old.changed_at, old.failures, old.failed_at = secret, now, 0, None
+
+
+def past_hashes(session: Session, user_id: str, history: int) -> list[str]:
+    """The hashes that a new password must not match, besides the one of now."""
+    newest = select(PastPassword.hash).where(PastPassword.user_id == user_id)
+    if history < 2:
+        return []
+    return list(session.scalars(newest.order_by(PastPassword.id.desc()).limit(history - 1)))
+
+
+def _forget_older(session: Session, user_id: str, history: int) -> None:
+    mine = select(PastPassword.id).where(PastPassword.user_id == user_id)
+    kept = mine.order_by(PastPassword.id.desc()).limit(max(0, history - 1))
+    session.execute(
+        delete(PastPassword).where(PastPassword.user_id == user_id, PastPassword.id.not_in(kept))
+    )

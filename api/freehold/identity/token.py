@@ -15,6 +15,7 @@ from freehold.http import Call, Reply, Routes
 from freehold.identity.application_credential import token_entry
 from freehold.identity.authentication import NewToken, log_in
 from freehold.identity.catalog import catalog
+from freehold.identity.lockout import Lockout
 from freehold.identity.scope import role_refs, scoped
 from freehold.identity.version import VERSION
 
@@ -34,7 +35,7 @@ def issue_token(call: Call, body: NewToken) -> Reply:
     """Log in, or change the scope of a login."""
     tokens = call.access.tokens
     try:
-        login = log_in(call.session, tokens, body.auth.identity, call.now)
+        login = log_in(call.session, tokens, _lockout(call), body.auth.identity, call.now)
         scope, roles = scoped(call.session, login, body.auth.scope)
     except NotAuthenticated:
         client = call.request.client.host if call.request.client else "unknown"
@@ -57,6 +58,10 @@ def issue_token(call: Call, body: NewToken) -> Reply:
         ends = min(latest, login.credential.expires_at)
     token, whole = tokens.issue(caller, call.now, ends, session=call.session)
     return _reply(call, token, whole, status=201)
+
+
+def _lockout(call: Call) -> Lockout:
+    return Lockout(call.store, call.config.lockout_attempts, call.config.lockout_s)
 
 
 def show_token(call: Call) -> Reply:

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import ForeignKey, UniqueConstraint, select, update
+from sqlalchemy import ForeignKey, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from freehold.access import Rule
 from freehold.access.tokens import revoke
-from freehold.errors import Conflict, Forbidden, NotAuthenticated
+from freehold.errors import BadRequest, Conflict, Forbidden, NotAuthenticated
 from freehold.http import Call, Listing, Reply, Routes, SortKey
 from freehold.identity.attributes import (
     HasExtra,
@@ -24,7 +24,14 @@ from freehold.identity.attributes import (
 )
 from freehold.identity.collection import MAXIMUM_ROWS, add_read, boolean, link, load, page
 from freehold.identity.domain import DEFAULT_DOMAIN, Domain
-from freehold.identity.password import MAX_LENGTH, Password, hashed, matches
+from freehold.identity.password import (
+    MAX_LENGTH,
+    Password,
+    hashed,
+    keep_password,
+    matches,
+    past_hashes,
+)
 from freehold.identity.version import VERSION
 from freehold.store import Base, lock, new_hex_id
 
@@ -37,7 +44,7 @@ OPTIONS = frozenset(
         "lock_password",
     }
 )
-"""The ``ignore_`` options are true by themselves: there is no expiry, lockout or inactivity."""
+"""There is no expiry and no inactivity to ignore; lockout heeds its option."""
 
 RULES = [
     Rule(
@@ -184,7 +191,7 @@ def _create(call: Call, wish: UserWish, secret: str | None) -> dict[str, Any]:
     call.session.add(user)
     call.session.flush()
     if secret is not None:
-        _keep_password(call.session, user.id, secret, call.now)
+        keep_password(call.session, user.id, secret, call.now)
     call.audit("create", "user", user.id)
     return {"user": wire(call, user)}
 
@@ -212,7 +219,7 @@ def _update(call: Call, user_id: str, wish: UserChange, secret: str | None) -> d
         user.options = merged_options(user.options, wish.options, OPTIONS)
     keep_extra(user, wish)
     if secret is not None:
-        _keep_password(call.session, user.id, secret, call.now)
+        keep_password(call.session, user.id, secret, call.now, history=call.config.password_history)
         revoke(call.session, call.now, user_id=user.id)
     call.session.flush()
     call.audit("update", "user", user.id)
@@ -240,29 +247,35 @@ def change_password(call: Call, user_id: str, body: ChangedPassword) -> Reply:
         raise NotAuthenticated("The request you have made requires authentication.")
     if user.options.get("lock_password"):
         raise Forbidden(f"The password of user {user_id} is locked; ask an administrator.")
-    fresh = hashed(body.user.password)
+    history = call.config.password_history
+    _require_new(call.session, kept, body.user.password, history)
+    old, fresh = kept.hash, hashed(body.user.password)
     with call.store.write() as session:
         call.session = session
-        changed = session.scalar(
-            update(Password)
-            .where(Password.user_id == user_id, Password.hash == kept.hash)
-            .values(hash=fresh, changed_at=call.now)
-            .returning(Password.user_id)
-        )
-        if changed is None:
+        lock(session, "identity", "password", user_id)
+        if session.scalar(select(Password.hash).where(Password.user_id == user_id)) != old:
             raise Conflict(f"The password of user {user_id} was changed meanwhile; try again.")
+        keep_password(session, user_id, fresh, call.now, history=history)
         revoke(session, call.now, user_id=user_id)
         call.audit("change_password", "user", user_id)
     return Reply(status=204)
 
 
+def _require_new(session: Session, kept: Password, password: str, history: int) -> None:
+    """Refuse (BadRequest) one of the last ``history`` passwords, where the settings say so."""
+    if history < 1:
+        return
+    for known in (kept.hash, *past_hashes(session, kept.user_id, history)):
+        if matches(password, known):
+            raise BadRequest(
+                f"The new password cannot be identical to a previous password; the last {history} "
+                "are remembered."
+            )
+
+
 def set_password(session: Session, user_id: str, password: str, now: datetime) -> None:
     """Hash a new password and store that."""
-    _keep_password(session, user_id, hashed(password), now)
-
-
-def _keep_password(session: Session, user_id: str, secret: str, now: datetime) -> None:
-    session.merge(Password(user_id=user_id, hash=secret, changed_at=now))
+    keep_password(session, user_id, hashed(password), now)
 
 
 def _require_free_name(session: Session, domain_id: str, name: str) -> None:

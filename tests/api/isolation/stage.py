@@ -25,6 +25,7 @@ from freehold.jobs.lease import take
 from freehold.jobs.worker import Worker
 from freehold.network.tagged import TAGGED
 from freehold.store import Store, new_id, utc_now
+from tests.api.isolation.stage_credentials import keep_credentials
 from tests.support.machines import PaperMachines
 from tests.support.service import Service, build
 
@@ -237,6 +238,7 @@ def _identity(stage: Stage) -> None:
     credentials = f"/identity/v3/users/{users['member']}/application_credentials"
     made = stage.make(credentials, {"application_credential": {"name": "owners-own"}})
     things["application_credentials"] = made["id"]
+    keep_credentials(stage)
     rule = f"/identity/v3/roles/{things['prior_role']}/implies/{things['implies']}"
     assert stage.ask("admin", "PUT", rule).status_code == 201
     stage.ask("admin", "PUT", f"/identity/v3/groups/{things['groups']}/users/{users['member']}")

@@ -1,0 +1,23 @@
+"""The stage's credentials and policy documents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.api.isolation.stage import Stage
+
+
+def keep_credentials(stage: Stage) -> None:
+    """One of each kind for the member, and one document of the operator's."""
+    user = stage.things["users"]
+    kept = {"policy": {"type": "text/plain", "blob": "spare"}}
+    own = {"credential": {"type": "cert", "blob": "owners-own", "user_id": user}}
+    pairs = f"/identity/v3/users/{user}/credentials/OS-EC2"
+    pair = stage.make(pairs, {"tenant_id": stage.things["projects"]})
+    stage.things |= {
+        "policies": stage.make("/identity/v3/policies", kept, "admin")["id"],
+        "credentials": stage.make("/identity/v3/credentials", own)["id"],
+        "OS-EC2": pair["access"],
+    }
+    stage.private |= {stage.things["credentials"], pair["access"], pair["secret"]}
