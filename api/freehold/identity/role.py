@@ -242,9 +242,12 @@ def imply(session: Session, prior_role_id: str, implied_role_id: str) -> bool:
         Forbidden: A domain's role would be implied by a role of the whole cloud.
     """
     implied = load(session, Role, "role", implied_role_id)
-    load(session, Role, "role", prior_role_id)
-    if implied.domain_id is not None:
-        raise Forbidden(f"Role {implied_role_id} of a domain cannot be implied.")
+    prior = load(session, Role, "role", prior_role_id)
+    if implied.domain_id is not None and prior.domain_id is None:
+        raise Forbidden(
+            f"Role {implied_role_id} of a domain cannot be implied by role {prior_role_id} of the "
+            "whole cloud."
+        )
     lock(session, "identity", "role")
     if session.get(ImpliedRole, (prior_role_id, implied_role_id)) is not None:
         return False
