@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from ansible_collections.freehold.cloud.plugins.module_utils.document import (
 )
 from ansible_collections.freehold.cloud.plugins.module_utils.host.sections import SECTIONS
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from tests.support.mutations import mutated
 from tests.unit.collection.host.documents import image, raw_document, removed, server, uuid
 
 SCHEMA = jsonschema.Draft202012Validator(
@@ -28,37 +27,6 @@ FULL = raw_document(
     images=[image(), removed(uuid(1))], servers=[server(description="d"), removed(uuid(2))]
 )
 VALUES = [None, True, False, 0, 1, -1, 5, "", "text", "on", "removed", "present", uuid(9), [], {}]
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Paths to everything in a JSON value but the content of a config drive's objects."""
-    found = [path]
-    if path and path[-1] in ("meta_data", "network_data"):
-        return found
-    items = value.items() if isinstance(value, dict) else ()
-    items = enumerate(value) if isinstance(value, list) else items
-    for key, item in items:
-        found += places(item, (*path, key))
-    return found
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> dict[str, Any]:
-    document = copy.deepcopy(FULL)
-    path = draw(st.sampled_from([place for place in places(FULL) if place]))
-    parent: Any = document
-    for key in path[:-1]:
-        parent = parent[key]
-    change = draw(st.sampled_from(["replace", "remove", "add"]))
-    if change == "replace":
-        parent[path[-1]] = draw(st.sampled_from(VALUES))
-    elif change == "remove":
-        del parent[path[-1]]
-    elif isinstance(parent, dict):
-        parent["extra"] = draw(st.sampled_from(VALUES))
-    else:
-        parent.append(draw(st.sampled_from(VALUES)))
-    return document
 
 
 def accepted(document: dict[str, Any]) -> bool:
@@ -77,7 +45,7 @@ def test_the_full_document_is_accepted() -> None:
 
 
 @settings(max_examples=500, deadline=None)
-@given(mutated())
+@given(mutated(FULL, VALUES, opaque=("meta_data", "network_data")))
 def test_both_judge_alike(document: dict[str, Any]) -> None:
     if accepted(document) != SCHEMA.is_valid(document):
         # Two entries with one id are the one thing that a schema cannot refuse.
