@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup cloud lab site demo cloud-down cloud-clean lab-shell test check lint types unit contract api \
-  e2e conformance fuzz migration bench
+  sanity molecule e2e conformance fuzz migration bench
 
 help:  ## These words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,7 +56,7 @@ lab-shell:  ## A shell on a machine of the lab: make lab-shell HOST=hv1
 	  "{ansible_user}@{ansible_host}".format(**told))'); \
 	exec $$command
 
-test: check e2e  ## Everything: the fast checks, then the story on a cloud of this computer (as root)
+test: check sanity e2e  ## Everything: the fast checks, Ansible's, then the story on a cloud of this computer (as root)
 
 check: lint types unit contract api  ## The fast part: lint, types, unit, contract and API tests
 
@@ -81,6 +81,9 @@ api: setup
 
 fuzz: setup  ## Draw many requests from the OpenAPI document: make fuzz EXAMPLES=500 SEED=7
 	FREEHOLD_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) FREEHOLD_FUZZ_SEED=$(or $(SEED),1) $(BIN)/pytest -q -n 2 tests/api/fuzz
+
+sanity: setup  ## Ansible's own tests of a collection
+	tests/support/ansible-test sanity --color no
 
 e2e: setup  ## The whole story on a cloud of this computer
 	$(BIN)/pytest -v -p no:randomly --timeout 1500 tests/e2e

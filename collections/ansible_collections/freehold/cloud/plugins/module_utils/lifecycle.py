@@ -24,8 +24,13 @@ from ansible_collections.freehold.cloud.plugins.module_utils.document import (
     result_entry,
 )
 
-# A module's whole argument spec: one string, so that no part of it is shown or scrubbed alone.
-DOCUMENT_ARGUMENT = {"document": {"type": "str", "required": True, "no_log": True}}
+# Arguments of every converge module. The paths are the controller's, where the action plugin makes
+# the text of ``src``: one string, so that no part of it is shown or scrubbed alone.
+DOCUMENT_ARGUMENTS = {
+    "src": {"type": "path", "required": True},
+    "result": {"type": "path", "required": True},
+    "document": {"type": "str", "no_log": True},
+}
 
 # Sentences that a task's return may carry; the result file holds all of them.
 _STEPS_SHOWN = 200
@@ -81,10 +86,10 @@ def converge(
     sections: tuple[Section, ...],
     open_target: Callable[[Document], Target[Any]],
 ) -> None:
-    """Run the lifecycle for an AnsibleModule whose spec is ``DOCUMENT_ARGUMENT``, and exit."""
+    """Run the lifecycle for an AnsibleModule whose spec is ``DOCUMENT_ARGUMENTS``, and exit."""
     where = kind
     try:
-        document = read_document(module.params["document"], kind, sections)
+        document = read_document(module.params["document"] or "", kind, sections)
         where = f"{kind}/{document.name}"
         target = open_target(document)
         result, diff = run(document, target, check=module.check_mode)

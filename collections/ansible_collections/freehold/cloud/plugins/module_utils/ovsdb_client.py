@@ -40,10 +40,10 @@ def address_of(remote: str) -> tuple[int, Any]:
     Raises:
         CloudError: REMOTE_INVALID for anything else.
     """
-    scheme, _, rest = remote.partition(":")
+    scheme, _colon, rest = remote.partition(":")
     if scheme == "unix" and rest:
         return socket.AF_UNIX, rest
-    host, _, port = rest.rpartition(":")
+    host, _colon, port = rest.rpartition(":")
     if scheme == "tcp" and host and port.isdigit():
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return family, (host.strip("[]"), int(port))

@@ -59,7 +59,11 @@ from ansible_collections.freehold.cloud.plugins.module_utils.shape import ShapeE
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"id": {"type": "str", "required": True}, "length": {"type": "int"}},
+        argument_spec={
+            "id": {"type": "str", "required": True},
+            "length": {"type": "int"},
+            "result": {"type": "path", "required": True},
+        },
         supports_check_mode=True,
     )
     server_id, length = module.params["id"], module.params["length"]

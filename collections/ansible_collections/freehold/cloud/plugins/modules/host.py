@@ -28,6 +28,9 @@ options:
       - Its schema is C(result.schema.json).
     type: path
     required: true
+  document:
+    description: The document's text, which the action plugin reads from O(src). Tasks leave it out.
+    type: str
 attributes:
   check_mode:
     description: Looks and plans, and changes nothing on the target.
@@ -81,7 +84,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.target import 
     read_traits,
 )
 from ansible_collections.freehold.cloud.plugins.module_utils.lifecycle import (
-    DOCUMENT_ARGUMENT,
+    DOCUMENT_ARGUMENTS,
     converge,
 )
 
@@ -92,7 +95,7 @@ def open_host(document: Document) -> HostTarget:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=DOCUMENT_ARGUMENT, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=DOCUMENT_ARGUMENTS, supports_check_mode=True)
     with host_lock(module):
         converge(module, "host", SECTIONS, open_host)
 

@@ -32,6 +32,9 @@ options:
       - Its schema is C(result.schema.json).
     type: path
     required: true
+  document:
+    description: The document's text, which the action plugin reads from O(src). Tasks leave it out.
+    type: str
   remote:
     description: The northbound database as the target sees it, C(unix:PATH) or C(tcp:HOST:PORT).
     type: str
@@ -87,7 +90,7 @@ error:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.freehold.cloud.plugins.module_utils.document import Document
 from ansible_collections.freehold.cloud.plugins.module_utils.lifecycle import (
-    DOCUMENT_ARGUMENT,
+    DOCUMENT_ARGUMENTS,
     converge,
 )
 from ansible_collections.freehold.cloud.plugins.module_utils.ovn.sections import SECTIONS
@@ -98,7 +101,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.ovsdb_client import
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **DOCUMENT_ARGUMENT,
+            **DOCUMENT_ARGUMENTS,
             "remote": {"type": "str", "default": "unix:/var/run/ovn/ovnnb_db.sock"},
         },
         supports_check_mode=True,

@@ -60,7 +60,7 @@ class ResultAction(ActionBase):
     TRANSFERS_FILES = False
 
     def module_arguments(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Turn the task's arguments (without ``result``) into the module's."""
+        """Turn the task's arguments into the module's."""
         return arguments
 
     def run(
@@ -68,7 +68,7 @@ class ResultAction(ActionBase):
     ) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        path = arguments.pop("result", None)
+        path = arguments.get("result")
         if not isinstance(path, str) or not path:
             raise AnsibleActionFail(f"{self._task.action} needs 'result', a path on the controller")
         returned = self._execute_module(
@@ -84,13 +84,13 @@ class ResultAction(ActionBase):
 
 
 class DocumentAction(ResultAction):
-    """``src`` (a document on the controller) becomes the module's ``document``."""
+    """The text of ``src``, a document on the controller, becomes the module's ``document``."""
 
     def module_arguments(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        unknown = set(arguments) - {"src"}
+        unknown = set(arguments) - {"src", "result"}
         if unknown or not isinstance(arguments.get("src"), str):
             raise AnsibleActionFail(
                 f"{self._task.action} takes 'src' and 'result', paths on the controller"
                 + (f", and not {', '.join(sorted(unknown))}" if unknown else "")
             )
-        return {"document": read_text(arguments["src"])}
+        return {**arguments, "document": read_text(arguments["src"])}

@@ -51,7 +51,9 @@ def inspect(file: BinaryIO) -> ImageSeen:
         return ImageSeen("raw", size, size)
     if len(head) < _HEADER.size:
         raise _refused("its qcow2 header is cut off")
-    (_, version, backing, _, cluster_bits, virtual_bytes, crypt, *_) = _HEADER.unpack_from(head)
+    (_magic, version, backing, _length, cluster_bits, virtual_bytes, crypt, *_rest) = (
+        _HEADER.unpack_from(head)
+    )
     if version not in (2, 3):
         raise _refused(f"its qcow2 version is {version}; 2 and 3 are known")
     if backing:
@@ -116,7 +118,9 @@ def inspect_disk(path: str) -> DiskSeen | None:
             head = file.read(_HEADER.size)
             if not head.startswith(_QCOW2_MAGIC) or len(head) < _HEADER.size:
                 raise CloudError("DISK_DAMAGED", f"{path} has no qcow2 header; restore it")
-            (_, _, backing, backing_length, _, virtual_bytes, *_) = _HEADER.unpack(head)
+            (_magic, _version, backing, backing_length, _bits, virtual_bytes, *_rest) = (
+                _HEADER.unpack(head)
+            )
             file.seek(backing)
             name = file.read(min(backing_length, 1023)).decode(errors="replace") if backing else ""
     except FileNotFoundError:

@@ -220,7 +220,7 @@ class LibvirtHost:
 
     def facts(self) -> dict[str, int]:
         with libvirt_errors("asking for the host's facts"):
-            _, memory_mib, vcpus, *_ = self._connection.getInfo()
+            _model, memory_mib, vcpus, *_rest = self._connection.getInfo()
             return {
                 "vcpus": vcpus,
                 "memory_mib": memory_mib,

@@ -215,5 +215,5 @@ def _side_by_side(
     do: Callable[[Resource], None], resources: Iterable[Resource], at_once: int
 ) -> None:
     with ThreadPoolExecutor(max_workers=at_once) as pool:
-        for _ in pool.map(do, resources):
+        for _done in pool.map(do, resources):
             pass

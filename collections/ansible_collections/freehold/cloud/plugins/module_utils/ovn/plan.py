@@ -349,7 +349,7 @@ def unknown(document: Document, owners: Iterable[str]) -> list[dict[str, str]]:
     named = {owner(*resource.key) for resource in document.resources}
     found = []
     for one in sorted(set(owners) - named):
-        type_, _, id_ = one.partition("/")
+        type_, _slash, id_ = one.partition("/")
         if type_ in MAIN_TABLE and id_:
             found.append({"type": type_, "id": id_})
     return found

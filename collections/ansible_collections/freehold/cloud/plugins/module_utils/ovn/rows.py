@@ -182,9 +182,9 @@ def read_links(text: str) -> frozenset[Link]:
     """Undo ``written_links``; what does not look like one of ours is skipped."""
     links = set()
     for word in text.split():
-        place, _, ids = word.partition("/")
-        table, _, column = place.partition(".")
-        parent, _, member = ids.partition("/")
+        place, _slash, ids = word.partition("/")
+        table, _dot, column = place.partition(".")
+        parent, _slash, member = ids.partition("/")
         if (table, column) in SHARED_MEMBERS and parent and member:
             links.add(Link(table, parent, column, member))
     return frozenset(links)

@@ -144,7 +144,7 @@ def delete(row: RowId, name: str, before: Any, members: Mapping[str, frozenset[s
 def transaction(steps: Iterable[Step]) -> list[dict[str, Any]]:
     """The operations of all steps in the order of their phases."""
     operations = [operation for step in steps for operation in step.arguments["operations"]]
-    return [body for _, body in sorted(operations, key=lambda operation: operation[0])]
+    return [body for _order, body in sorted(operations, key=lambda operation: operation[0])]
 
 
 def shown(columns: Mapping[str, Any]) -> dict[str, Any]:

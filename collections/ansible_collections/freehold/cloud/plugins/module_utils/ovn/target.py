@@ -77,7 +77,7 @@ class NetworkTarget:
         When somebody changed the rows meanwhile, look and plan again. When the server refuses the
         document for another reason, every resource goes alone, so that one cannot stop the others.
         """
-        for _ in range(ATTEMPTS):
+        for _attempt in range(ATTEMPTS):
             try:
                 return self._commit(plan)
             except Refused:
