@@ -107,3 +107,12 @@ migration: setup  ## Write a migration from the tables in code: make migration M
 
 bench: setup  ## Measure the APIs' requests per second and write the table of docs/measurements.md
 	$(BIN)/python -m tests.bench.api
+# Molecule keeps what it remembers of a run in this folder; a new run starts without.
+MOLECULE := MOLECULE_GLOB='tests/molecule/*/molecule.yml' MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.lab/molecule \
+  $(BIN)/molecule --base-config tests/molecule/config.yml
+ROLES := base ovn_central openvswitch ovn_host hypervisor control_plane image_tiny lab_machine
+
+molecule: setup  ## Roles on lab machines, each converged, verified, broken, mended; one only: make molecule ROLE=base
+	@rm -rf .lab/molecule
+	@trap '$(MOLECULE) destroy --all --no-report --no-command-borders >.lab/molecule-destroy.log 2>&1' EXIT; \
+	$(MOLECULE) test --destroy=never --no-command-borders $(addprefix --scenario-name=,$(or $(ROLE),$(ROLES)))
