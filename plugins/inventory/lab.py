@@ -45,6 +45,13 @@ options:
     choices: [prepared, plain]
     env:
       - name: FREEHOLD_LAB_BASE
+  database:
+    description: Where the service keeps its rows, as the role's C(control_plane_database).
+    type: str
+    default: sqlite
+    choices: [sqlite, postgresql]
+    env:
+      - name: FREEHOLD_LAB_DATABASE
   state_dir:
     description: Where the ssh key of the lab lies, relative to the checkout.
     type: str
@@ -65,6 +72,7 @@ MOST_HYPERVISORS = 20
 PLAIN_USER = "ops"
 APT_PROXY_PORT = 3142
 HYPERVISOR_GROUPS = ("hypervisor", "ovn_host", "openvswitch")
+DATABASE_PACKAGES = {"sqlite": [], "postgresql": ["postgresql-15"]}
 CONTROL_GROUPS = ("control_plane", "ovn_central")
 
 
@@ -95,6 +103,9 @@ class InventoryModule(BaseInventoryPlugin):
         state_dir = os.path.join(checkout, self.get_option("state_dir"))
         self._computer(network, state_dir)
         self._machine("control", CONTROL_GROUPS, network, CONTROL, None, state_dir)
+        self.inventory.set_variable(
+            "control", "control_plane_database", self.get_option("database")
+        )
         for number in range(count):
             self._machine(
                 f"hv{number + 1}",
@@ -116,6 +127,7 @@ class InventoryModule(BaseInventoryPlugin):
         for key, value in {
             "lab_machine_prefix": self.get_option("prefix"),
             "lab_machine_base": self.get_option("base"),
+            "lab_machine_more_packages": DATABASE_PACKAGES[self.get_option("database")],
             "lab_machine_apt_proxy": f"http://{network[1]}:{APT_PROXY_PORT}",
             "lab_state_dir": state_dir,
             "lab_known_hosts": self._known_hosts(state_dir),

@@ -21,13 +21,15 @@ LAYERS = (
     "openvswitch",
     "ovn_host",
     "hypervisor",
+    "postgresql",
     "control_plane",
 )
 HEAD = """# Roles and their variables
 
 Made from `roles/*/meta/argument_specs.yml` by `python -m tests.support.role_reference`. The
 roles are in the order of `playbooks/site.yml`. A machine gets a role by being in the inventory's
-group of the same name (`preflight`, `base`: all machines; `openvswitch`: those of `ovn_host`).
+group of the same name (`preflight`, `base`: all machines; `openvswitch`: those of
+`ovn_host`; `postgresql`: those of `control_plane` where `control_plane_database` is `postgresql`).
 """
 
 
