@@ -19,7 +19,13 @@ DEFAULT_PATH = Path("/etc/freehold/freehold.toml")
 
 @dataclass(frozen=True)
 class Config:
-    """All settings. Paths are absolute; times in seconds; sizes carry their unit in the name."""
+    """All settings. Paths are absolute; times in seconds; sizes carry their unit in the name.
+
+    Attributes:
+        lockout_attempts: Wrong passwords in a row after which a user cannot log in with one for
+            ``lockout_s``; 0 locks nobody.
+        password_history: How many of their last passwords users cannot choose again; 0 is off.
+    """
 
     database: str = "sqlite:////var/lib/freehold/freehold.sqlite"
     state_dir: Path = Path("/var/lib/freehold")

@@ -18,6 +18,7 @@ KNOWN = {
     "extraroute": "Neutron Extra Route",
     "ext-gw-mode": "Neutron L3 Configurable external gateway mode",
     "fip-port-details": "Floating IP Port Details Extension",
+    "ip-substring-filtering": "IP address substring filtering",
     "net-mtu": "Network MTU",
     "pagination": "Pagination support",
     "port-security": "Port Security",

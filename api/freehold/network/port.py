@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Select, UniqueConstraint, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, UniqueConstraint, or_, select
 from sqlalchemy.orm import Mapped, Session, lazyload, mapped_column, relationship
 
 from freehold.access import Caller, Rule
@@ -194,20 +194,28 @@ def list_ports(call: Call) -> dict[str, Any]:
 
 
 def _filtered_by_address(call: Call, statement: Select[Any]) -> Select[Any]:
-    """``fixed_ips=subnet_id=X`` and ``fixed_ips=ip_address=Y``: one of each kind must be had."""
+    """``fixed_ips=subnet_id=X``, ``=ip_address=Y``, ``=ip_address_substr=Z``: one address must have
+    one of each kind that is asked for.
+    """
     asked: dict[str, list[str]] = {}
     for text in call.many("fixed_ips"):
         name, _, value = text.partition("=")
-        if name not in ("subnet_id", "ip_address") or "\0" in value:
+        if name not in ("subnet_id", "ip_address", "ip_address_substr") or "\0" in value:
             raise BadRequest(
-                f"fixed_ips filters are subnet_id=… or ip_address=…, not {text[:64]!r}"
+                "fixed_ips filters are subnet_id=…, ip_address=… or ip_address_substr=…, not "
+                f"{text[:64]!r}"
             )
         asked.setdefault(name, []).append(value)
     if not asked:
         return statement
+    parts = asked.pop("ip_address_substr", [])
     had = select(Address.port_id).where(
         *(getattr(Address, name).in_(values) for name, values in asked.items())
     )
+    if parts:
+        had = had.where(
+            or_(*(Address.ip_address.contains(part, autoescape=True) for part in parts))
+        )
     return statement.where(Port.id.in_(had))
 
 

@@ -147,3 +147,22 @@ def test_many_are_made_at_once_or_none(mine: Neutron) -> None:
     assert sorted(row["name"] for row in mine.list("network")) == ["a", "b"]
     for body in ({}, {"network": {}, "networks": [{}]}, {"networks": []}, {"network": {"x": 1}}):
         mine.refused(400, "POST", "/networks", body)
+
+
+def test_ports_are_found_by_a_part_of_their_address(mine: Neutron) -> None:
+    network, subnet = mine.network("10.7.0.0/24")
+    other, _ = mine.network("10.8.0.0/24")
+    ids = {
+        address: mine.create("port", network_id=network, fixed_ips=[{"ip_address": address}])["id"]
+        for address in ("10.7.0.71", "10.7.0.72", "10.7.0.8")
+    }
+    mine.create("port", network_id=other, fixed_ips=[{"ip_address": "10.8.0.71"}])
+
+    def found(*filters: str) -> set[str]:
+        return {row["id"] for row in mine.list("port", fixed_ips=list(filters))}
+
+    of_subnet = f"subnet_id={subnet}"
+    assert found("ip_address_substr=.0.7", of_subnet) == {ids["10.7.0.71"], ids["10.7.0.72"]}
+    assert found("ip_address_substr=10.7.0.8") == {ids["10.7.0.8"]}
+    # Signs that a database would read as "anything" are only signs.
+    assert found("ip_address_substr=%") == set()
