@@ -58,7 +58,7 @@ lab-shell:  ## A shell on a machine of the lab: make lab-shell HOST=hv1
 
 test: check sanity e2e  ## Everything: the fast checks, Ansible's, then the story on a cloud of this computer (as root)
 
-check: lint types unit contract api  ## The fast part: lint, types, unit, contract and API tests
+check: lint types unit contract api postgresql  ## The fast part: lint, types, unit, contract and API tests
 
 lint: setup
 	$(BIN)/ruff format --check --quiet .
@@ -76,8 +76,11 @@ unit: setup
 contract: setup
 	$(BIN)/pytest -q -n 2 tests/contract
 
-api: setup
-	$(BIN)/pytest -q -n 2 tests/api
+api: setup  ## Raw HTTP and stock clients against the service: make api DATABASE=postgresql
+	$(BIN)/pytest -q -n 2 $(if $(DATABASE),--database $(DATABASE)) tests/api
+
+postgresql: setup  ## The store, the jobs and parallel requests again, on PostgreSQL
+	$(BIN)/pytest -q -n 2 --database postgresql tests/contract/store tests/unit/jobs tests/api/network/test_parallel.py
 
 fuzz: setup  ## Draw many requests from the OpenAPI document: make fuzz EXAMPLES=500 SEED=7
 	FREEHOLD_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) FREEHOLD_FUZZ_SEED=$(or $(SEED),1) $(BIN)/pytest -q -n 2 tests/api/fuzz

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tests.support.database import postgresql
 from tests.support.service import Service, build
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--database postgresql` runs everything that asks for a database on PostgreSQL."""
+    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The engine that these tests run on."""
+    engine: str = request.config.getoption("--database")
+    if engine == "sqlite":
+        yield engine
+    else:
+        with postgresql():
+            yield engine
 
 
 @pytest.fixture

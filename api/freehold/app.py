@@ -80,6 +80,7 @@ def build_worker(config: Config, store: Store) -> Worker:
         Seal(secret),
         utc_now,
         slots=config.job_slots,
+        name=config.worker_name,
     )
 
 

@@ -7,6 +7,7 @@ the file that holds the signing key.
 from __future__ import annotations
 
 import os
+import socket
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -42,6 +43,7 @@ class Config:
     lockout_attempts: int = 0
     lockout_s: int = 1800
     password_history: int = 0
+    worker_name: str = socket.gethostname()
     job_slots: int = 4
     job_time_limit_s: int = 300
     build_time_limit_s: int = 600

@@ -1,4 +1,4 @@
-"""A service for tests: real application, real SQLite file, in this process.
+"""A service for tests: real application, real database, in this process.
 
 ``build(tmp_path)`` gives the application with its tables made; ``Service.client`` speaks raw HTTP
 to it as one caller; ``serve`` listens on a loopback port for real clients.
@@ -24,6 +24,7 @@ from freehold.http.application import Application
 from freehold.identity.domain import Domain
 from freehold.identity.project import Project
 from freehold.store import Base, Store, new_hex_id, utc_now
+from tests.support.database import fresh
 
 
 @dataclass
@@ -78,7 +79,7 @@ def build(tmp_path: Path, **settings: Any) -> Service:
     secret = tmp_path / "secret"
     secret.write_text("s" * 64)
     wanted: dict[str, Any] = {
-        "database": f"sqlite:///{tmp_path}/freehold.sqlite",
+        "database": fresh(tmp_path),
         "state_dir": tmp_path / "state",
         "run_dir": tmp_path / "jobs",
         "secret_file": secret,

@@ -110,9 +110,13 @@ async def transact(call: Call, step: Callable[[], T], *, writes: bool = True) ->
 
     def run() -> T:
         call.now = utc_now()
-        transaction = call.store.write if writes else call.store.read
-        with transaction() as session:
-            call.session = session
-            return step()
+        if writes:
+            return call.store.transact(in_session)
+        with call.store.read() as session:
+            return in_session(session)
+
+    def in_session(session: Session) -> T:
+        call.session = session
+        return step()
 
     return await call.threads.run(run)

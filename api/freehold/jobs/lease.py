@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from freehold.errors import LeaseLost
 from freehold.jobs.job import LOST, RUNNING, Job
 from freehold.jobs.target import NORMAL, Target, read_due
-from freehold.store import new_id
+from freehold.store import lock, new_id
 
 LEASE_S = 30
 BACK_OFF_MAXIMUM_S = 60
@@ -97,7 +97,9 @@ def give_back(
     Raises:
         LeaseLost: Another worker has the target; nothing of this transaction may be written.
     """
-    target = session.get(Target, (lease.kind, lease.name), populate_existing=True)
+    lock(session, "targets")
+    key = (lease.kind, lease.name)
+    target = session.get(Target, key, populate_existing=True, with_for_update=True)
     if target is None or target.lease != lease.token:
         raise LeaseLost(f"{lease.kind}/{lease.name} was given to another worker.")
     target.lease = target.lease_until = None

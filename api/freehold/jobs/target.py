@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.util import identity_key
 
-from freehold.store import Base, ask_to_wake
+from freehold.store import Base, ask_to_wake, lock
 
 URGENT, NORMAL, LATER = 0, 5, 9
 
@@ -80,6 +80,8 @@ def want(
     Args:
         look: Ask for a full look (scope ``all``) instead of the changes only.
     """
+    # Requests want their targets in any order; one at a time, they never wait for each other.
+    lock(session, "targets")
     session.flush()
     values = {"kind": kind, "name": name, "priority": priority, "look": look, "now": now}
     session.connection().execute(_wish(session.get_bind().dialect.name), values)
@@ -124,8 +126,7 @@ def due(targets: Sequence[Target], now: datetime) -> list[Target]:
     """Choose the targets that a worker may lease now, most urgent first.
 
     Pure, so that a replayed history makes the same choice: due is a matter of counters, never of
-        how
-    the worker was woken.
+    how the worker was woken.
 
     Args:
         targets: Rows as read in one snapshot; any order.

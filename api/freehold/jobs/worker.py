@@ -1,9 +1,8 @@
 """The worker: leases due targets, runs one job a target, writes back what is.
 
 Level-triggered: it looks at counters, so a lost or doubled wake-up changes nothing, and a hundred
-wishes for
-a busy host become one job. Any number of workers may run on one database; each has a name of its
-own.
+wishes for a busy host become one job. Any number of workers may run on one database; each has a
+name of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
 
 from freehold.errors import LeaseLost, Unavailable
 from freehold.jobs import job as job_table
@@ -105,17 +105,17 @@ class Worker:
         with self._running_lock:
             held = [lease for lease, _ in self._running.values()]
         if held and _passed(self._renewed, now, RENEW_S):
-            with self._store.write() as session:
-                renew(session, held, now)
+            self._store.transact(lambda session: renew(session, held, now))
             self._renewed = now
         if _passed(self._swept, now, SWEEP_S):
-            self._sweep(now)
+            self._store.transact(lambda session: self._sweep(session, now))
             self._swept = now
         free = self._slots - len(held)
         if free <= 0 or not self._anything_due():
             return
-        with self._store.write() as session:
-            leases = take(session, now, self._kinds.keys(), self._name, free)
+        leases = self._store.transact(
+            lambda session: take(session, now, self._kinds.keys(), self._name, free)
+        )
         for lease in leases:
             thread = threading.Thread(
                 target=self._serve,
@@ -134,22 +134,21 @@ class Worker:
             ).first()
         return found is not None
 
-    def _sweep(self, now: datetime) -> None:
+    def _sweep(self, session: Session, now: datetime) -> None:
         """Give up what is past its deadline; ask for the looks that are overdue."""
-        with self._store.write() as session:
-            for kind in self._kinds.values():
-                kind.expire(session, now)
-                if kind.look_every_s is None:
-                    continue
-                before = now - timedelta(seconds=kind.look_every_s)
-                for target in session.scalars(
-                    select(Target).where(
-                        Target.kind == kind.kind,
-                        Target.wanted == Target.done,
-                        or_(Target.looked_at.is_(None), Target.looked_at < before),
-                    )
-                ).all():
-                    want(session, target.kind, target.name, now, priority=LATER, look=True)
+        for kind in self._kinds.values():
+            kind.expire(session, now)
+            if kind.look_every_s is None:
+                continue
+            before = now - timedelta(seconds=kind.look_every_s)
+            for target in session.scalars(
+                select(Target).where(
+                    Target.kind == kind.kind,
+                    Target.wanted == Target.done,
+                    or_(Target.looked_at.is_(None), Target.looked_at < before),
+                )
+            ).all():
+                want(session, target.kind, target.name, now, priority=LATER, look=True)
 
     def _serve(self, lease: Lease) -> None:
         try:
@@ -221,7 +220,8 @@ class Worker:
         now = self._clock()
         result, problem = _checked(kind, lease, outcome)
         looked = lease.look and result is not None
-        with self._store.write() as session:
+
+        def write_back(session: Session) -> None:
             row = session.get_one(Job, job_id)
             if result is None:
                 kind.failed(
@@ -235,21 +235,24 @@ class Worker:
             _digest(row, outcome, result, problem, now)
             forget_old(session, lease.kind, lease.name)
 
+        self._store.transact(write_back)
+
     def _fail_broken(self, lease: Lease, error: Exception) -> None:
         """A mistake of ours must not hold the target: it backs off and the job tells of it."""
         now = self._clock()
         message = (
             f"Freehold could not finish the job: {type(error).__name__}. See the service's log."
         )
+        fault = Fault(code="INTERNAL", message=message, at=now)
+
+        def write_back(session: Session) -> None:
+            self._kinds[lease.kind].failed(session, lease.name, fault, now)
+            for row in session.scalars(select(Job).where(Job.lease == lease.token)):
+                row.state, row.summary, row.finished_at = job_table.FAILED, message, now
+            give_back(session, lease, now, settled=False, failed=True, looked=False)
+
         try:
-            with self._store.write() as session:
-                kind = self._kinds[lease.kind]
-                kind.failed(
-                    session, lease.name, Fault(code="INTERNAL", message=message, at=now), now
-                )
-                for row in session.scalars(select(Job).where(Job.lease == lease.token)):
-                    row.state, row.summary, row.finished_at = job_table.FAILED, message, now
-                give_back(session, lease, now, settled=False, failed=True, looked=False)
+            self._store.transact(write_back)
         except LeaseLost as lost:
             log.warning("%s", lost)
 

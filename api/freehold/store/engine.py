@@ -1,9 +1,9 @@
 """Sessions on SQLite or PostgreSQL with the same promises on both.
 
 A write transaction on SQLite takes the database's write lock at its start (``BEGIN IMMEDIATE``)
-behind
-a lock of this process, so writers queue fairly instead of polling and never fail half way. On
-PostgreSQL, code that decides on sums of rows calls ``lock`` first.
+behind a lock of this process, so writers queue fairly instead of polling and never fail half way.
+On PostgreSQL writers run side by side: code that decides on sums of rows calls ``lock`` first, and
+one that loses a race for rows is run again (``Store.transact``).
 """
 
 from __future__ import annotations
@@ -12,16 +12,26 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
+
+from freehold.errors import Conflict
+
+T = TypeVar("T")
 
 _WRITE = "freehold_write"
 _CALLBACKS = "freehold_on_commit"
 _WAKE = "freehold_wake"
+_ATTEMPTS = 5
+# PostgreSQL's manual, appendix A: serialization_failure, deadlock_detected, unique_violation,
+# foreign_key_violation. The last two are races too: what the transaction looked up before has come
+# or gone since.
+_LOST_RACES = frozenset({"40001", "40P01", "23505", "23503"})
 
 
 _JSON: dict[str, Any] = {
@@ -78,6 +88,26 @@ class Store:
             callback()
         if session.info.pop(_WAKE, False):
             self.wake.set()
+
+    def transact(self, step: Callable[[Session], T]) -> T:
+        """Run ``step`` in one write transaction; again from its start when another one won a race.
+
+        So ``step`` must touch nothing but the database. It raises what ``step`` raises.
+
+        Raises:
+            Conflict: It lost every time.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                with self.write() as session:
+                    return step(session)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in _LOST_RACES:
+                    raise
+                lost = error
+        raise Conflict(
+            "Other requests changed the same things at the same time; look again and repeat."
+        ) from lost
 
     def close(self) -> None:
         """Give all connections back."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from freehold.app import create_app
 from freehold.config import Config
 from freehold.identity import bootstrap
 from freehold.store import Store, utc_now
+from tests.support.database import copied
 from tests.support.service import Service, build, free_port, serve
 
 ADMIN_PASSWORD = "correct horse"
@@ -105,25 +105,22 @@ class Cloud:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Service, str]:
     """A bootstrapped database, made once, and a token of its admin."""
-    folder = tmp_path_factory.mktemp("template")
-    service = build(folder)
+    service = build(tmp_path_factory.mktemp("template"))
     assert bootstrapped(service)
     token = Cloud(service).client().headers["X-Auth-Token"]
     service.store.close()
-    return folder, token
+    return service, token
 
 
 @pytest.fixture
-def cloud(template: tuple[Path, str], tmp_path: Path) -> Iterator[Cloud]:
+def cloud(template: tuple[Service, str], tmp_path: Path) -> Iterator[Cloud]:
     """A bootstrapped service in this process, on a copy of the template's database."""
-    folder, token = template
-    for name in ("freehold.sqlite", "secret"):
-        shutil.copy(folder / name, tmp_path / name)
+    service, token = template
     config = Config(
-        database=f"sqlite:///{tmp_path}/freehold.sqlite",
-        secret_file=tmp_path / "secret",
+        database=copied(service.config.database, tmp_path),
+        secret_file=service.config.secret_file,
         policy_dir=tmp_path / "policy.d",
     )
     store = Store(config.database)

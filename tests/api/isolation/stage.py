@@ -26,6 +26,7 @@ from freehold.jobs.worker import Worker
 from freehold.network.tagged import TAGGED
 from freehold.store import Store, new_id, utc_now
 from tests.api.isolation.stage_credentials import keep_credentials
+from tests.support.database import copied
 from tests.support.machines import PaperMachines
 from tests.support.service import Service, build
 
@@ -83,6 +84,7 @@ class Stage:
     tokens: dict[str, str] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
     queries: int = 0
+    saved: str = ""
 
     def __post_init__(self) -> None:
         self.client = TestClient(self.service.app, raise_server_exceptions=False)
@@ -125,19 +127,19 @@ class Stage:
     def save(self) -> None:
         """What is there now is what ``restore`` brings back."""
         self.service.store.close()
-        folder = self._folder
-        shutil.copy(folder / "freehold.sqlite", folder / "saved.sqlite")
-        shutil.copytree(self.service.config.images_dir, folder / "saved-images")
+        self.saved = self.service.config.database
+        shutil.copytree(self.service.config.images_dir, self._folder / "saved-images")
+        self.restore()
 
     def restore(self) -> None:
         """Undo everything since ``save``."""
         self.service.store.close()
-        folder, images = self._folder, self.service.config.images_dir
-        for name in ("freehold.sqlite-wal", "freehold.sqlite-shm"):
-            (folder / name).unlink(missing_ok=True)
-        shutil.copy(folder / "saved.sqlite", folder / "freehold.sqlite")
-        shutil.copytree(folder / "saved-images", images, dirs_exist_ok=True)
-        store = Store(self.service.config.database)
+        working = self._folder / "working"
+        shutil.rmtree(working, ignore_errors=True)
+        working.mkdir()
+        images = self.service.config.images_dir
+        shutil.copytree(self._folder / "saved-images", images, dirs_exist_ok=True)
+        store = Store(copied(self.saved, working))
         self.service.store = self.service.app.state.store = store
         self._watch()
 

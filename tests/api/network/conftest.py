@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from freehold.store import Base, Store
+from tests.support.database import fresh
 from tests.support.service import Service, build
 
 
@@ -26,7 +27,7 @@ def service(shared: Service) -> Service:
 @pytest.fixture
 def alone(shared: Service, tmp_path: Path) -> Iterator[Service]:
     """The same application on an empty database, for what is seen of the whole cloud."""
-    store = Store(f"sqlite:///{tmp_path}/freehold.sqlite")
+    store = Store(fresh(tmp_path))
     Base.metadata.create_all(store.engine)
     shared.app.state.store = store
     yield Service(shared.app, store, shared.config)
