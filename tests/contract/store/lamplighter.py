@@ -1,7 +1,8 @@
-"""A worker in a process of its own: ``python -m tests.contract.store.lamplighter URL FOLDER NAME``.
+"""A worker in a process: ``python -m tests.contract.store.lamplighter URL FOLDER NAME PROCESSES``.
 
 It takes every target's run by making the file ``FOLDER/<target>.running``; where that is there
-already, another process is at the same target, which it tells by ``FOLDER/<target>.twice``.
+already, another process is at the same target, which it tells by ``FOLDER/<target>.twice``. Nobody
+ends a run before each of the PROCESSES has begun one, so that all of them have a part of the work.
 """
 
 from __future__ import annotations
@@ -21,15 +22,14 @@ from freehold.jobs.run import Outcome, Run, RunEvent
 from freehold.jobs.worker import Worker
 from freehold.store import Store, utc_now
 
-RUN_S = 0.02
-
 
 class Lamps:
     """A Runner that only looks whether it is alone."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, processes: int) -> None:
         self._folder = folder
         self._name = name
+        self._processes = processes
 
     def clear(self) -> None:
         """Nothing is left over."""
@@ -45,7 +45,9 @@ class Lamps:
             mark.touch(exist_ok=False)
         except FileExistsError:
             (self._folder / f"{target}.twice").touch()
-        time.sleep(RUN_S)
+        (self._folder / f"{self._name}.began").touch()
+        while len(list(self._folder.glob("*.began"))) < self._processes and not cancelled():
+            time.sleep(0.01)
         mark.unlink(missing_ok=True)
         with (self._folder / f"{self._name}.runs").open("a") as file:
             file.write(f"{target}\n")
@@ -89,8 +91,8 @@ def kind() -> TargetKind:
 
 def main() -> None:
     """Work until killed."""
-    url, folder, name = sys.argv[1:]
-    runner = Lamps(Path(folder), name)
+    url, folder, name, processes = sys.argv[1:]
+    runner = Lamps(Path(folder), name, int(processes))
     worker = Worker(Store(url), [kind()], runner, Seal(b"s" * 64), utc_now, name=name)
     worker.start()
     print("ready", flush=True)

@@ -19,9 +19,12 @@ TARGETS = [f"lamp{number}" for number in range(12)]
 
 
 @contextmanager
-def lamplighter(store: Store, folder: Path, name: str) -> Iterator[subprocess.Popen[str]]:
-    """A worker process while the block runs."""
-    words = [sys.executable, "-m", "tests.contract.store.lamplighter", store.url, folder, name]
+def lamplighter(
+    store: Store, folder: Path, name: str, processes: int = 1
+) -> Iterator[subprocess.Popen[str]]:
+    """A worker process while the block runs, one of so many."""
+    program = [sys.executable, "-m", "tests.contract.store.lamplighter"]
+    words = [*program, store.url, folder, name, str(processes)]
     with subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -43,7 +46,7 @@ def unsettled(store: Store) -> list[str]:
 
 
 def test_two_processes_share_the_work_and_never_a_target(store: Store, tmp_path: Path) -> None:
-    with lamplighter(store, tmp_path, "one"), lamplighter(store, tmp_path, "two"):
+    with lamplighter(store, tmp_path, "one", 2), lamplighter(store, tmp_path, "two", 2):
         for _ in range(5):
             ask(store)
         until("all that was asked is done", lambda: not unsettled(store), 60)
