@@ -179,3 +179,28 @@ def test_what_an_absent_extension_would_do_is_refused_by_name(url: str) -> None:
             cloud.network.create_router(name="x", is_ha=True)
         with pytest.raises(BadRequestException, match="availability_zone_hints"):
             cloud.network.create_network(name="x", availability_zone_hints=["az1"])
+
+
+def test_the_sdk_cuts_a_subnet_from_a_pool_and_lets_guests_make_addresses(url: str) -> None:
+    with _connect(url) as cloud:
+        pool = cloud.network.create_subnet_pool(
+            name="sdk", prefixes=["10.60.0.0/16"], default_prefix_length=24
+        )
+        network = cloud.network.create_network(name="sdk pool")
+        subnet = cloud.network.create_subnet(
+            network_id=network.id, ip_version=4, subnet_pool_id=pool.id
+        )
+        assert (subnet.cidr, subnet.subnet_pool_id) == ("10.60.0.0/24", pool.id)
+        slaac = cloud.network.create_subnet(
+            network_id=network.id,
+            ip_version=6,
+            cidr="fd00:60::/64",
+            ipv6_ra_mode="slaac",
+            ipv6_address_mode="slaac",
+        )
+        port = cloud.network.create_port(network_id=network.id)
+        assert {fixed["subnet_id"] for fixed in port.fixed_ips} == {subnet.id, slaac.id}
+        cloud.network.delete_port(port)
+        cloud.network.delete_network(network)
+        cloud.network.delete_subnet_pool(pool)
+        assert cloud.network.find_subnet_pool(pool.id) is None
