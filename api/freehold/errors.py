@@ -112,6 +112,17 @@ class TooLarge(FreeholdError):
     kind = "RequestEntityTooLarge"
 
 
+class RangeNotSatisfiable(FreeholdError):
+    """Bytes that a file of ``size_bytes`` does not have."""
+
+    code = "RANGE_NOT_SATISFIABLE"
+    kind = "RangeNotSatisfiable"
+
+    def __init__(self, message: str, *, size_bytes: int) -> None:
+        super().__init__(message)
+        self.size_bytes = size_bytes
+
+
 class UnsupportedMediaType(FreeholdError):
     """The body is of a kind that this path does not read."""
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import ColumnElement, delete, or_, select, true
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from freehold.access import Caller, Rule
 from freehold.compute.link import links, next_page
 from freehold.errors import BadRequest, Conflict, NotFound
-from freehold.http import Call, Listing, Routes, SortKey
+from freehold.http import Call, Listing, Number, Routes, SortKey, Whole
 from freehold.store import Base, lock, new_id
 
 LARGEST = 2**31 - 1
@@ -78,6 +78,10 @@ def _name(text: str) -> str:
     return stripped
 
 
+def _number_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def plain(text: str) -> str:
     """Refuse NUL, which no database keeps."""
     if "\0" in text:
@@ -86,8 +90,9 @@ def plain(text: str) -> str:
 
 
 Id = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9. _-]+$")]
-Size = Annotated[int, Field(ge=0, le=LARGEST)]
-Some = Annotated[int, Field(ge=1, le=LARGEST)]
+Size = Annotated[Whole, Field(ge=0, le=LARGEST)]
+Some = Annotated[Whole, Field(ge=1, le=LARGEST)]
+
 Description = Annotated[str, Field(max_length=65535), AfterValidator(plain)]
 
 
@@ -97,13 +102,13 @@ class FlavorWish(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_name)]
-    id: Id | int | None = None
+    id: Annotated[Id, BeforeValidator(_number_as_text)] | None = None
     ram: Some
     vcpus: Some
     disk: Size
     ephemeral: Size = Field(default=0, alias="OS-FLV-EXT-DATA:ephemeral")
     swap: Size = 0
-    rxtx_factor: float = Field(default=1.0, gt=0, le=3.40282e38)
+    rxtx_factor: Number = Field(default=1.0, gt=0, le=3.40282e38)
     is_public: bool = Field(default=True, alias="os-flavor-access:is_public")
     description: Description | None = None
 
@@ -266,7 +271,7 @@ def create_flavor(call: Call, body: _Create) -> dict[str, Any]:
     wish = body.flavor
     if "description" in wish.model_fields_set and not call.at_least("2.55"):
         raise BadRequest("Invalid input: description needs microversion 2.55.")
-    flavor_id = new_id() if wish.id is None else str(wish.id)
+    flavor_id = new_id() if wish.id is None else wish.id
     if flavor_id != flavor_id.strip():
         raise BadRequest("Invalid input: a flavor's id must not start or end with a space.")
     lock(call.session, "flavors")

@@ -10,7 +10,7 @@ from freehold.access import Rule, forget_limits, hold, limits_of, set_limits
 from freehold.compute.capacity import used_by_project
 from freehold.compute.quota import QUOTA_DEFAULTS, SERVICE, require_project
 from freehold.errors import BadRequest
-from freehold.http import Call, Reply, Routes
+from freehold.http import Call, Reply, Routes, Whole
 
 POLICY = "os_compute_api:os-quota-sets"
 RULES = [
@@ -29,7 +29,7 @@ UNTIL_2_36 = {
 INJECTED = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
 
 
-Maximum = Annotated[int, Field(ge=-1, le=2**31 - 1)]
+Maximum = Annotated[Whole, Field(ge=-1, le=2**31 - 1)]
 
 
 class QuotaSet(BaseModel):

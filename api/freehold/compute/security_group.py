@@ -17,7 +17,7 @@ from freehold.access import Rule
 from freehold.compute.server_request import Data
 from freehold.compute.server_security_group import group_wire, rule_wire
 from freehold.errors import BadRequest, Conflict, NotFound
-from freehold.http import Call, Reply, Routes
+from freehold.http import Call, Reply, Routes, Whole
 
 POLICY = "os_compute_api:os-security-groups"
 _READ, _WRITE = "rule:admin_or_reader", "rule:admin_or_member"
@@ -34,7 +34,7 @@ ANY = -1
 """Nova's number for every port, every ICMP type."""
 
 Text = Annotated[str, Field(max_length=255), Data]
-Port = Annotated[int, Field(ge=ANY, le=65535)]
+Port = Annotated[Whole, Field(ge=ANY, le=65535)]
 
 
 class GroupFields(BaseModel):

@@ -18,7 +18,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from freehold.errors import BadRequest
-from freehold.http import Call
+from freehold.http import Call, Whole
 
 MAX_USER_DATA = 65535
 MAX_COUNT = 1000
@@ -135,8 +135,8 @@ class ServerWish(_Body):
     block_device_mapping_v2: list[dict[str, Any]] = Field(default_factory=list)
     config_drive: bool = False
     key_name: Name | None = None
-    min_count: int = Field(default=1, ge=1, le=MAX_COUNT)
-    max_count: int | None = Field(default=None, ge=1, le=MAX_COUNT)
+    min_count: Whole = Field(default=1, ge=1, le=MAX_COUNT)
+    max_count: Whole | None = Field(default=None, ge=1, le=MAX_COUNT)
     return_reservation_id: bool = False
     security_groups: list[GroupName] | None = None
     user_data: UserData | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -74,8 +75,8 @@ def add_tag(call: Call, server_id: str, tag: str) -> Reply:
     if len(server.tags) >= MOST:
         raise BadRequest(f"The number of tags exceeded the per-server limit {MOST}")
     _write(call, server, {*server.tags, tag})
-    location = call.url(f"/compute/v2.1/servers/{server_id}/tags/{tag}")
-    return Reply(None, 201, {"Location": location} if location.isascii() else {})
+    location = call.url(f"/compute/v2.1/servers/{server_id}/tags/{quote(tag)}")
+    return Reply(None, 201, {"Location": location})
 
 
 def delete_tag(call: Call, server_id: str, tag: str) -> Reply:

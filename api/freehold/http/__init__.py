@@ -2,6 +2,7 @@
 resource.
 """
 
+from freehold.http.body import Number, Whole
 from freehold.http.call import Call, Later, Reply, transact
 from freehold.http.listing import Listing, Page, SortKey
 from freehold.http.operation import Routes
@@ -14,11 +15,13 @@ __all__ = [
     "Later",
     "Listing",
     "Microversion",
+    "Number",
     "Page",
     "Reply",
     "Routes",
     "SortKey",
     "VersionDocument",
+    "Whole",
     "transact",
     "version_routes",
 ]

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from freehold.errors import BadRequest
 
 JSON_TYPES = frozenset({"", "application/json", "text/json"})
+
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a truth value is not a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth_value)]
+Number = Annotated[float, BeforeValidator(_no_truth_value)]
+"""Numbers in a body: JSON's ``true`` is none, though Python's is 1."""
 
 
 def checked(adapter: TypeAdapter[Any], content: bytes, media_type: str) -> Any:
@@ -42,7 +53,7 @@ def _parsed(content: bytes, media_type: str) -> Any:
     if not content:
         raise BadRequest("The request has no body; it needs a JSON one.")
     try:
-        value = json.loads(content, parse_constant=_no_number)
+        value = json.loads(content.decode(), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise BadRequest("The request body is not valid JSON.") from error
     if b"\\u" in content:  # the only way to write what UTF-8 text cannot hold

@@ -31,6 +31,7 @@ STATUS: dict[type[FreeholdError], int] = {
     errors.QuotaExceeded: 403,
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,
+    errors.RangeNotSatisfiable: 416,
     errors.NotSupported: 501,
     errors.Unavailable: 503,
     errors.NoValidHost: 409,
@@ -75,6 +76,8 @@ def fault(error: FreeholdError, path: str, request_id: str) -> JSONResponse:
         headers["WWW-Authenticate"] = 'Keystone uri="/identity"'
     if isinstance(error, errors.MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allowed)
+    if isinstance(error, errors.RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size_bytes}"
     body = _body(error, api, status, request_id)
     return JSONResponse(body, status, headers)
 

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 
 from freehold.errors import BadRequest, NotAcceptable
 
-_FORM = re.compile(r"^([1-9]\d*)\.(0|[1-9]\d*)$")
+_FORM = re.compile(r"([1-9]\d{0,8})\.(0|[1-9]\d{0,8})", re.ASCII)
 
 
 @dataclass(frozen=True, order=True)
@@ -32,9 +32,9 @@ class Microversion:
         Raises:
             BadRequest: It has another form.
         """
-        if not (match := _FORM.match(text)):
+        if not (match := _FORM.fullmatch(text)):
             raise BadRequest(
-                f"API Version String {text} is of invalid format. "
+                f"API Version String {text[:64]} is of invalid format. "
                 "Must be of format MajorNum.MinorNum."
             )
         return cls(int(match[1]), int(match[2]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
@@ -87,7 +88,7 @@ def put_tag(call: Call, project_id: str, value: str) -> Reply:
             raise BadRequest(f"A project has at most {MAX_TAGS} tags.")
         call.session.add(ProjectTag(project_id=project_id, tag=value))
         call.audit("update", "project", project_id)
-    where = link(call, f"/projects/{project_id}/tags/{value}")
+    where = link(call, f"/projects/{project_id}/tags/{quote(value)}")
     return Reply(status=201, headers={"Location": where})
 
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import anyio
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
+from starlette.types import Message, Receive, Scope, Send
 
 from freehold.access import Rule
 from freehold.errors import (
@@ -26,6 +28,7 @@ from freehold.errors import (
     Conflict,
     Forbidden,
     NotFound,
+    RangeNotSatisfiable,
     TooLarge,
     UnsupportedMediaType,
 )
@@ -211,7 +214,30 @@ def download_data(call: Call, image_id: str) -> Response:
 def data_response(call: Call, image: Image, headers: dict[str, str]) -> Response:
     """Stream an image's data; parts of it when the request asks for a range (RFC 9110)."""
     place = call.config.images_dir / image.id
-    return FileResponse(place, media_type=OCTETS, headers=headers)
+    return _Data(place, media_type=OCTETS, headers=headers)
+
+
+class _Data(FileResponse):
+    """A file whose refused ranges are told in the API's own form."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve it; raises before anything is sent.
+
+        Raises:
+            BadRequest: A range of no form.
+            RangeNotSatisfiable: One that the file does not have.
+        """
+
+        async def checked(message: Message) -> None:
+            status = message.get("status")
+            if status == 416:
+                size = Path(self.path).stat().st_size
+                raise RangeNotSatisfiable(f"The image has {size} bytes.", size_bytes=size)
+            if status == 400:
+                raise BadRequest("The Range header has no form of RFC 9110, such as bytes=0-499.")
+            await send(message)
+
+        await super().__call__(scope, receive, checked)
 
 
 def routes(table: Routes) -> None:

@@ -66,7 +66,7 @@ def read_patch(media_type: str, content: bytes) -> list[Change]:
             f"Image PATCH expects Content-Type one of: {', '.join(MEDIA_TYPES)}"
         )
     try:
-        operations = json.loads(content)
+        operations = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise BadRequest("The request body is not valid JSON.") from error
     if not isinstance(operations, list):

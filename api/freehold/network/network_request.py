@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from freehold.http import Whole
 from freehold.network.request import Bulk, Named, Owned, Strict
 
 
@@ -28,14 +29,14 @@ class NetworkChange(Named):
 class NetworkWish(NetworkChange, Owned):
     """Body of POST."""
 
-    mtu: int | None = Field(default=None, ge=68, le=9000)
+    mtu: Whole | None = Field(default=None, ge=68, le=9000)
     network_type: Literal["vxlan", "flat", "vlan"] | None = Field(
         default=None, alias="provider:network_type"
     )
     physical_network: str | None = Field(
         default=None, alias="provider:physical_network", pattern=r"^[A-Za-z0-9_.-]{1,64}$"
     )
-    segmentation_id: int | None = Field(
+    segmentation_id: Whole | None = Field(
         default=None, alias="provider:segmentation_id", ge=1, le=4094
     )
 

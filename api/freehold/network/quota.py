@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from freehold.access import QuotaLimit, Rule, forget_limits, hold, limits_of, set_limits
 from freehold.access.quota import UNLIMITED
 from freehold.errors import NotFound, QuotaExceeded
-from freehold.http import Call, Routes
+from freehold.http import Call, Routes, Whole
 from freehold.identity import project_exists
 
 DEFAULTS = {
@@ -48,14 +48,14 @@ class QuotaWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    network: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    subnet: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    subnetpool: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    port: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    router: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    floatingip: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    security_group: int | None = Field(default=None, ge=-1, le=2**31 - 1)
-    security_group_rule: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    network: Whole | None = Field(default=None, ge=-1, le=2**31 - 1)
+    subnet: Whole | None = Field(default=None, ge=-1, le=2**31 - 1)
+    subnetpool: Whole | None = Field(default=None, ge=-1, le=2**31 - 1)
+    port: Whole | None = Field(default=None, ge=-1, le=2**31 - 1)
+    router: Whole | None = Field(default=None, ge=-1, le=2**31 - 1)
+    floatingip: Whole | None = Field(default=None, ge=-1, le=2**31 - 1)
+    security_group: Whole | None = Field(default=None, ge=-1, le=2**31 - 1)
+    security_group_rule: Whole | None = Field(default=None, ge=-1, le=2**31 - 1)
     force: bool = False
     check_limit: bool = False
 

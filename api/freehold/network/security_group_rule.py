@@ -11,6 +11,7 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from freehold.errors import BadRequest
+from freehold.http import Whole
 from freehold.network.request import Address, Bulk, Described, Id, Owned, Text
 from freehold.network.standard import Standard
 from freehold.store import Base
@@ -106,9 +107,9 @@ class RuleWish(Described, Owned):
     security_group_id: Id
     direction: Literal["ingress", "egress"]
     ethertype: Literal["IPv4", "IPv6", "ipv4", "ipv6"] = "IPv4"
-    protocol: Text | int | None = None
-    port_range_min: int | None = None
-    port_range_max: int | None = None
+    protocol: Text | Whole | None = None
+    port_range_min: Whole | None = None
+    port_range_max: Whole | None = None
     remote_ip_prefix: Address | None = None
     remote_group_id: Id | None = None
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from freehold.access import Caller, Limit, Rule, hold, require_room
 from freehold.errors import BadRequest, QuotaExceeded
-from freehold.http import Call, Listing, Routes, SortKey
+from freehold.http import Call, Listing, Routes, SortKey, Whole
 from freehold.network.collection import boolean, listed, number, one
 from freehold.network.quota import DEFAULTS, used
 from freehold.network.request import Address, Named, Owned, Strict
@@ -71,10 +71,10 @@ class SubnetPoolChange(Named):
 
     ABSENT = frozenset({"address_scope_id"})
     prefixes: list[Address] | None = Field(default=None, min_length=1, max_length=100)
-    min_prefixlen: int | None = Field(default=None, ge=0, le=128)
-    default_prefixlen: int | None = Field(default=None, ge=0, le=128)
-    max_prefixlen: int | None = Field(default=None, ge=0, le=128)
-    default_quota: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    min_prefixlen: Whole | None = Field(default=None, ge=0, le=128)
+    default_prefixlen: Whole | None = Field(default=None, ge=0, le=128)
+    max_prefixlen: Whole | None = Field(default=None, ge=0, le=128)
+    default_quota: Whole | None = Field(default=None, ge=0, le=2**31 - 1)
     is_default: bool = False
 
 
@@ -280,7 +280,7 @@ def cut(
     pool: SubnetPool,
     project_id: str,
     cidr: IPNetwork | None,
-    prefixlen: int | None,
+    prefixlen: Whole | None,
 ) -> IPNetwork:
     """A range of a locked pool for a project's new subnet: the one asked for, or a free one.
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from freehold.http import Whole
 from freehold.network.request import Address, Bulk, Id, Named, Owned, Strict
 from freehold.network.subnet_mode import Mode
 from freehold.network.subnet_range import MAX_HOST_ROUTES
@@ -46,7 +47,7 @@ class SubnetWish(SubnetChange, Owned):
     ipv6_address_mode: Mode | None = None
     subnetpool_id: Id | None = None
     use_default_subnetpool: bool = False
-    prefixlen: int | None = Field(default=None, ge=0, le=128)
+    prefixlen: Whole | None = Field(default=None, ge=0, le=128)
 
     @model_validator(mode="after")
     def _one_source(self) -> SubnetWish:
