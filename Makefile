@@ -110,6 +110,10 @@ migration: setup  ## Write a migration from the tables in code: make migration M
 
 bench: setup  ## Measure the APIs' requests per second and write the table of docs/measurements.md
 	$(BIN)/python -m tests.bench.api
+
+bench-lab: setup  ## Measure a lab from nothing to 50 servers, and write its table of docs/measurements.md (as root)
+	$(BIN)/python -m tests.bench.lab
+
 # Molecule keeps what it remembers of a run in this folder; a new run starts without.
 MOLECULE := MOLECULE_GLOB='tests/molecule/*/molecule.yml' MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.lab/molecule \
   $(BIN)/molecule --base-config tests/molecule/config.yml

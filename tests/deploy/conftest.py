@@ -64,18 +64,24 @@ class Stranger:
         return done.stdout + done.stderr
 
 
+def lab(state: str) -> None:
+    """Her machines; not `make cloud-down`, which forgets the clouds.yaml of the checkout too."""
+    play = (".venv/bin/ansible-playbook", "-i", "inventories/lab", "playbooks/lab.yml")
+    run(*play, "-e", f"lab_machine_state={state}", env=MINE, timeout=900)
+
+
 @pytest.fixture(scope="session")
 def machines() -> Iterator[None]:
     """Plain machines whose package sources are reached through this computer."""
-    run("make", "cloud-down", env=MINE)
-    run("make", "lab", env=MINE, timeout=600)
+    lab("absent")
+    lab("present")
     with ThreadingHTTPServer((f"{NETWORK}.1", 3142), Forward) as proxy:
         serving = threading.Thread(target=proxy.serve_forever, daemon=True)
         serving.start()
         yield
         proxy.shutdown()
         serving.join()
-    run("make", "cloud-down", env=MINE)
+    lab("absent")
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "test_hostile_names",
         "test_operator",
         "test_conformance",
+        "test_host_reboot",
         "test_host_document",
         "test_lab_machines",
         "test_cloud_down",

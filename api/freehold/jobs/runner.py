@@ -32,7 +32,7 @@ KEPT_EVENTS = frozenset(
         "playbook_on_stats",
     }
 )
-KEPT_FACTS = ("changed", "msg", "steps", "counts", "diff", "unreachable")
+KEPT_FACTS = ("changed", "msg", "steps", "counts", "times", "diff", "unreachable")
 END_WITHIN_S = 10.0
 FAILURES = frozenset({"runner_on_failed", "runner_on_unreachable"})
 

@@ -9,6 +9,7 @@ plan", what it says and what a real run does cannot disagree.
 from __future__ import annotations
 
 import json
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
@@ -54,6 +55,25 @@ class Applied:
         self.errors[key] = error
 
 
+class Laps:
+    """When the module began and how long each part took: where a job's time goes."""
+
+    def __init__(self) -> None:
+        self.began = time.time()
+        self._last = time.monotonic()
+        self._took: dict[str, float] = {}
+
+    def lap(self, part: str) -> None:
+        """The part that began with the lap before is over."""
+        now = time.monotonic()
+        self._took[part] = round(now - self._last, 3)
+        self._last = now
+
+    def told(self) -> dict[str, float]:
+        """``began`` as seconds of the epoch on the target's clock, and seconds by part."""
+        return {"began": round(self.began, 3), **self._took}
+
+
 class Target(Protocol, Generic[Have]):
     """What a module must offer to be converged. ``Have`` is its own snapshot of the world."""
 
@@ -87,12 +107,12 @@ def converge(
     open_target: Callable[[Document], Target[Any]],
 ) -> None:
     """Run the lifecycle for an AnsibleModule whose spec is ``DOCUMENT_ARGUMENTS``, and exit."""
-    where = kind
+    where, laps = kind, Laps()
     try:
         document = read_document(module.params["document"] or "", kind, sections)
         where = f"{kind}/{document.name}"
         target = open_target(document)
-        result, diff = run(document, target, check=module.check_mode)
+        result, diff = run(document, target, check=module.check_mode, laps=laps)
     except CloudError as error:
         module.fail_json(msg=f"{where}: {error.message}", error=error.entry())
     except Exception as error:  # noqa: BLE001 - the edge: told as a failure, with the place but no values
@@ -103,25 +123,30 @@ def converge(
             error={"code": "INTERNAL", "message": type(error).__name__, "retry": "later"},
         )
     else:
-        returned = summary(result)
+        returned = {**summary(result), "times": laps.told()}
         if module._diff:
             returned["diff"] = diff
         module.exit_json(result=json.dumps(result), **returned)
 
 
 def run(
-    document: Document, target: Target[Any], check: bool
+    document: Document, target: Target[Any], check: bool, laps: Laps | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Converge the target; return the result and the diff."""
+    laps = laps or Laps()
     before = target.observe(document)
+    laps.lap("observe")
     plan = target.plan(document, before)
+    laps.lap("plan")
     if check:
         applied = Applied()
         applied.done = {key: [step.sentence for step in steps] for key, steps in plan.items()}
         after = before
     elif any(plan.values()):
         applied = target.apply(document, plan, before)
+        laps.lap("apply")
         after = target.observe(document)
+        laps.lap("observe_again")
     else:
         applied, after = Applied(), before
     entries = [

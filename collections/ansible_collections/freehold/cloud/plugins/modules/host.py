@@ -63,6 +63,11 @@ steps:
   returned: success
   type: list
   elements: str
+times:
+  description: When the module began (epoch, by the target's clock), and seconds by part of it.
+  returned: success
+  type: dict
+  sample: {"began": 1795248000.5, "observe": 0.02, "plan": 0.001, "apply": 0.9}
 errors:
   description: Errors by resource.
   returned: success

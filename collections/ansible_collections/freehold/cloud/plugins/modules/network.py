@@ -77,6 +77,11 @@ steps:
   type: list
   elements: str
   sample: ["network 6b1f7d0c-…: create logical switch freehold-6b1f7d0c-…"]
+times:
+  description: When the module began (epoch, by the target's clock), and seconds by part of it.
+  returned: success
+  type: dict
+  sample: {"began": 1795248000.5, "observe": 0.02, "plan": 0.001, "apply": 0.9}
 errors:
   description: Errors by resource.
   returned: success

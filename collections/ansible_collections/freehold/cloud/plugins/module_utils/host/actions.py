@@ -30,9 +30,6 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     ServerSeen,
 )
 
-# How long a job waits for OVN after a start, before it says `pending`.
-BIND_WAIT_S = 10
-
 
 @dataclass(frozen=True)
 class Folders:
@@ -54,6 +51,8 @@ class Actions:
         self._folders = folders
         self._libvirt = libvirt
         self._traits = traits
+        # Ports that OVN is to bind: waited for once and for all servers, when all are started.
+        self.plugged: list[str] = []
 
     def perform(self, resource: Resource, step: Step, seen: ServerSeen) -> None:
         """Do one step.
@@ -144,7 +143,7 @@ class Actions:
         self._libvirt.start(server["id"])
         record = domain_xml.record_element(server, self._traits, server["boot_serial"])
         self._libvirt.record(server["id"], ElementTree.tostring(record, encoding="unicode"))
-        open_vswitch.wait_until_bound([port["id"] for port in server["ports"]], BIND_WAIT_S)
+        self.plugged.extend(port["id"] for port in server["ports"])
 
     def _reboot(self, server: Mapping[str, Any]) -> None:
         if server["reboot"] == "soft":
@@ -164,13 +163,13 @@ class Actions:
         }[action]
         change(server["id"])
         if action == plan.RESUME:
-            open_vswitch.wait_until_bound([port["id"] for port in server["ports"]], BIND_WAIT_S)
+            self.plugged.extend(port["id"] for port in server["ports"])
 
     def _change_port(self, server_id: str, step: Step) -> None:
         if step.action == plan.PLUG:
             port = step.arguments["port"]
             self._libvirt.plug(server_id, domain_xml.interface_xml(port, self._traits))
-            open_vswitch.wait_until_bound([port["id"]], BIND_WAIT_S)
+            self.plugged.append(port["id"])
             return
         running = self._libvirt.running_xml(server_id) or ""
         interface = running and domain_xml.interface_of(running, step.arguments["port_id"])

@@ -117,9 +117,10 @@ class LibvirtHost:
             self._connection.defineXMLFlags(description, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
 
     def start(self, server_id: str) -> None:
-        """Boot it; memory that was kept is forgotten."""
+        """Boot it, and from now on whenever the host boots; memory that was kept is forgotten."""
         with libvirt_errors(f"starting server {server_id}"):
             domain = self._need(server_id)
+            domain.setAutostart(True)
             if not domain.isActive():
                 domain.createWithFlags(libvirt.VIR_DOMAIN_START_FORCE_BOOT)
 
@@ -134,12 +135,15 @@ class LibvirtHost:
     def suspend(self, server_id: str) -> None:
         """Write its memory to disk and turn it off; it runs when it comes back."""
         with libvirt_errors(f"suspending server {server_id}"):
-            self._need(server_id).managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
+            domain = self._need(server_id)
+            domain.setAutostart(False)
+            domain.managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
 
     def resume(self, server_id: str) -> None:
         """Go on from the memory that ``suspend`` kept."""
         with libvirt_errors(f"resuming server {server_id}"):
             domain = self._need(server_id)
+            domain.setAutostart(True)
             if not domain.isActive():
                 domain.create()
 
@@ -168,6 +172,7 @@ class LibvirtHost:
         """Press the power button and wait; turn the guest off when the time is over."""
         with libvirt_errors(f"shutting server {server_id} down"):
             domain = self._need(server_id)
+            domain.setAutostart(False)
             deadline = time.monotonic() + timeout_s
             press = 0.0
             while domain.isActive() and time.monotonic() < deadline:
@@ -182,8 +187,10 @@ class LibvirtHost:
         with libvirt_errors(f"turning server {server_id} off"):
             domain = self._domain(server_id)
             try:
-                if domain is not None and domain.isActive():
-                    domain.destroy()
+                if domain is not None:
+                    domain.setAutostart(False)
+                    if domain.isActive():
+                        domain.destroy()
             except libvirt.libvirtError as error:
                 # It went by itself between the question and the order.
                 if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:

@@ -36,6 +36,8 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
 from ansible_collections.freehold.cloud.plugins.module_utils.lifecycle import Applied
 
 TRAITS = "/etc/freehold/hypervisor.json"
+# How long a job waits for OVN after starts, before it says `pending`.
+_BIND_WAIT_S = 10
 # Servers handled at once: most of the time is waiting for guests, and QEMU starts are heavy.
 _SERVERS_AT_ONCE = 16
 _IMAGES_AT_ONCE = 2
@@ -182,6 +184,7 @@ class HostTarget:
             _SERVERS_AT_ONCE,
         )
         _side_by_side(do, (one for one in images if one.removed), _IMAGES_AT_ONCE)
+        open_vswitch.wait_until_bound(self._actions.plugged, _BIND_WAIT_S)
         return applied
 
     def verdict(self, resource: Resource, have: HostSeen) -> Verdict:
