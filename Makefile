@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup cloud lab site demo cloud-down cloud-clean lab-shell test check lint types unit contract api \
-  sanity molecule e2e conformance fuzz migration bench
+  sanity molecule e2e deploy-test conformance fuzz migration bench bench-lab
 
 help:  ## These words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
