@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from freehold.identity.credential import Credential
 from tests.api.identity.conftest import Cloud
 
 PATH = "/identity/v3/credentials"
@@ -52,10 +55,10 @@ def test_a_credential_is_kept_changed_and_forgotten(ann: TestClient) -> None:
 
 def test_the_database_holds_no_credential_that_can_be_read(cloud: Cloud, ann: TestClient) -> None:
     _made(ann)
-    cloud.service.store.close()
-    database = cloud.service.config.database.removeprefix("sqlite:///")
-    with open(database, "rb") as file:
-        assert b"planted-secret" not in file.read()
+    with cloud.service.store.read() as session:
+        (kept,) = session.scalars(select(Credential.sealed))
+    assert b"planted-secret" not in kept
+    assert b"planted-secret" not in base64.urlsafe_b64decode(kept)
 
 
 def test_nobody_else_sees_a_credential_but_the_operator(cloud: Cloud, ann: TestClient) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,18 +15,17 @@ from freehold.config import Config
 from freehold.identity.password import Password
 from freehold.store import Store, utc_now
 from tests.api.identity.conftest import Cloud
+from tests.support.database import copied
 from tests.support.service import Service
 
 
 @pytest.fixture
-def strict(template: tuple[Path, str], tmp_path: Path) -> Iterator[Cloud]:
+def strict(template: tuple[Service, str], tmp_path: Path) -> Iterator[Cloud]:
     """A cloud that locks after three wrong passwords and remembers three."""
-    folder, token = template
-    for name in ("freehold.sqlite", "secret"):
-        shutil.copy(folder / name, tmp_path / name)
+    service, token = template
     config = Config(
-        database=f"sqlite:///{tmp_path}/freehold.sqlite",
-        secret_file=tmp_path / "secret",
+        database=copied(service.config.database, tmp_path),
+        secret_file=service.config.secret_file,
         policy_dir=tmp_path / "policy.d",
         lockout_attempts=3,
         lockout_s=60,
