@@ -101,7 +101,15 @@ def test_applying_a_plan_leaves_nothing_to_plan(have: HostSeen, wanted: Any) -> 
     first, _ = run(wanted, host, check=False)
     jsonschema.validate(first, RESULT)
     again = host.plan(wanted, host.observe(wanted))
-    assert not any(again.values()), again
+    # An image that the last disk left in this run goes in the next one, and says that it waits.
+    waiting = {
+        ("image", entry["id"])
+        for entry in first["resources"]
+        if entry["type"] == "image" and entry["outcome"] == "pending"
+    }
+    assert {key for key, steps in again.items() if steps} <= waiting, again
+    run(wanted, host, check=False)
+    assert not any(host.plan(wanted, host.observe(wanted)).values())
 
 
 @settings(max_examples=100, deadline=None)
@@ -123,6 +131,18 @@ def test_nothing_is_destroyed_by_omission(have: HostSeen, wanted: Any) -> None:
                 assert after.disk.virtual_bytes >= before.disk.virtual_bytes or id_ in rebuilt
             assert after.power != ABSENT or before.power == ABSENT
     assert set(have.images) - set(host.have.images) <= going
+
+
+@settings(max_examples=100, deadline=None)
+@given(hosts(), documents())
+def test_what_the_document_does_not_name_is_as_it_was(have: HostSeen, wanted: Any) -> None:
+    host = ModelHost(have)
+    run(wanted, host, check=False)
+    named = {resource.id for resource in wanted.resources}
+    for id_ in set(SERVERS) - named:
+        assert host.have.server(id_) == have.server(id_)
+    for id_ in set(IMAGES) - named:
+        assert host.have.images.get(id_) == have.images.get(id_)
 
 
 @settings(max_examples=100, deadline=None)

@@ -203,7 +203,12 @@ def plan_server(
     if seen.definition != definition or seen.drive != drive or wants_new_disk(want, seen):
         steps.append(Step("define the domain", "definition", seen.definition, definition, DEFINE))
     power = plan_power(want, seen)
-    return steps + power + ([] if power else plan_ports(want, seen))
+    if any(step.action not in (PAUSE, UNPAUSE) for step in power):
+        # It starts with the ports of its definition, or has none to be plugged when it ends off.
+        return steps + power
+    ports = plan_ports(want, seen)
+    # A guest that stands still cannot let a port go.
+    return steps + (ports + power if want["power"] == PAUSED else power + ports)
 
 
 def plan_power(want: Mapping[str, Any], seen: ServerSeen) -> list[Step]:
@@ -301,8 +306,9 @@ def image_verdict(image: Resource, have: HostSeen) -> Verdict:
     found = {"present": present}
     if image.removed and present:
         users = have.image_users.get(image.id, frozenset())
-        if users:
-            return Verdict(found, f"servers {', '.join(sorted(users))} to leave its disk image")
+        # A server may have left it for a new disk in this very run.
+        waiting = f"servers {', '.join(sorted(users))} to leave it" if users else "the next run"
+        return Verdict(found, waiting)
     return Verdict(found)
 
 
