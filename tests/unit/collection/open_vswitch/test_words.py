@@ -1,14 +1,12 @@
-"""What the switch should have, what it has, and the steps between."""
+"""What ovs-vsctl is told and what it prints."""
 
 from __future__ import annotations
 
 import json
 
-import pytest
 from ansible_collections.freehold.cloud.plugins.module_utils.open_vswitch import (
     Bridge,
     Switch,
-    SwitchError,
     failed_ports,
     read_switch,
     steps,
@@ -31,40 +29,6 @@ def printed(
         (["external_ids"], [[["map", settings]]]),
     )
     return "\n".join(json.dumps({"headings": headings, "data": data}) for headings, data in tables)
-
-
-def test_an_empty_switch_gets_bridge_port_and_settings_in_that_order() -> None:
-    plan = steps([EXTERNAL], {"ovn-bridge-mappings": "physnet1:br-ex"}, Switch())
-    assert [step.sentence for step in plan] == [
-        "add bridge br-ex with datapath_type=netdev, fail_mode=standalone",
-        "add port ext0 to bridge br-ex",
-        "set external id ovn-bridge-mappings to physnet1:br-ex",
-    ]
-
-
-def test_what_is_as_wanted_needs_no_step() -> None:
-    have = Switch({"br-ex": EXTERNAL}, {"system-id": "hv1", "hostname": "hv1"})
-    assert steps([EXTERNAL], {"system-id": "hv1"}, have) == []
-
-
-def test_only_what_differs_is_set() -> None:
-    have = Switch({"br-ex": Bridge("br-ex", "system", "standalone", frozenset({"ext0"}))})
-    (step,) = steps([EXTERNAL], {}, have)
-    assert step.arguments == ("set", "Bridge", "br-ex", "datapath_type=netdev")
-
-
-def test_ports_and_settings_that_nobody_named_stay() -> None:
-    have = Switch(
-        {"br-ex": Bridge("br-ex", "netdev", "standalone", frozenset({"ext0", "patch-1"}))},
-        {"owner": "someone"},
-    )
-    assert steps([EXTERNAL], {}, have) == []
-
-
-def test_a_port_of_another_bridge_is_refused_with_the_way_out() -> None:
-    have = Switch({"br0": Bridge("br0", ports=frozenset({"ext0"}))})
-    with pytest.raises(SwitchError, match="ovs-vsctl del-port br0 ext0"):
-        steps([EXTERNAL], {}, have)
 
 
 def test_values_reach_ovsdb_as_strings_whatever_is_in_them() -> None:
