@@ -79,7 +79,6 @@ class Stage:
     """
 
     service: Service
-    worker: Worker
     things: dict[str, str] = field(default_factory=lambda: dict(WORDS))
     tokens: dict[str, str] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
@@ -121,8 +120,9 @@ class Stage:
         now = utc_now()
         with self.service.store.write() as session:
             leases = take(session, now, ("host", "network"), "stage", 9)
+        worker = _worker(self.service)
         for lease in leases:
-            self.worker.serve(lease)
+            worker.serve(lease)
 
     def save(self) -> None:
         """What is there now is what ``restore`` brings back."""
@@ -152,11 +152,8 @@ class Stage:
 def staged(folder: Path) -> Iterator[Stage]:
     """Build it; everything stands on public requests, but for one job that runs elsewhere."""
     service = build(folder)
-    secret = service.config.secret_file.read_bytes()
-    kinds = target_kinds(service.config, service.app.state.access.tokens)
-    worker = Worker(service.store, kinds, PaperMachines(), Seal(secret), utc_now, name="stage")
-    service.app = create_app(service.config, service.store, ask=worker.ask)
-    stage = Stage(service, worker)
+    service.app = create_app(service.config, service.store, ask=_worker(service).ask)
+    stage = Stage(service)
     with stage.client:
         _identity(stage)
         _hosts_flavors_images(stage)
@@ -167,6 +164,13 @@ def staged(folder: Path) -> Iterator[Stage]:
         stage.save()
         yield stage
     stage.service.store.close()
+
+
+def _worker(service: Service) -> Worker:
+    """A worker on the database as it is now, whose machines are on paper."""
+    seal = Seal(service.config.secret_file.read_bytes())
+    kinds = target_kinds(service.config, service.app.state.access.tokens)
+    return Worker(service.store, kinds, PaperMachines(), seal, utc_now, name="stage")
 
 
 def _login(stage: Stage, name: str, scope: Any) -> str:
