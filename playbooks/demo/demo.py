@@ -23,6 +23,7 @@ import yaml
 FLAVORS = (("tiny", 1, 128, 1), ("small", 1, 512, 5), ("medium", 2, 2048, 20))
 PROJECT = "demo"
 BOOT_S = 180
+HOSTS_S = 120
 
 
 def say(word: str, what: str) -> None:
@@ -135,6 +136,18 @@ def make_tenant(admin: Any, clouds: Path) -> None:
     written["clouds"][PROJECT] = {**operator, "auth": auth}
     clouds.write_text(yaml.safe_dump(written))
     say("made", f"cloud demo in {clouds.name}")
+
+
+def wait_for_hosts(admin: Any) -> None:
+    """Until a hypervisor has told what it has; before that nothing can be placed."""
+    deadline = time.monotonic() + HOSTS_S
+    while time.monotonic() < deadline:
+        if any(host.state == "up" for host in admin.compute.hypervisors(details=True)):
+            return
+        time.sleep(0.5)
+    raise SystemExit(
+        f"No hypervisor was described within {HOSTS_S} s. On the control host: freehold job list"
+    )
 
 
 def boot(tenant: Any, key: Path) -> tuple[Any, str]:
@@ -258,6 +271,7 @@ def main() -> None:
     admin = connect(options.clouds, "freehold-admin")
     operate(admin, options)
     make_tenant(admin, options.clouds)
+    wait_for_hosts(admin)
     tenant = connect(options.clouds, PROJECT)
     _, address = boot(tenant, options.key)
     wait_for_ssh(address, options.key)

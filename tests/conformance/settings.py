@@ -44,7 +44,7 @@ COMPUTE_FEATURES = {
     "resize": False,
     "serial_console": False,
     "shelve": False,
-    "snapshot": False,
+    "snapshot": True,
     "spice_console": False,
     "suspend": True,
     "vnc_console": False,

@@ -127,6 +127,7 @@ class Lab:
             "target": {"kind": "host", "name": HOST},
             "scope": scope,
             "images": images,
+            "snapshots": [],
             "servers": servers,
         }
         jsonschema.validate(document, json.loads((SCHEMAS / "host.schema.json").read_text()))

@@ -20,6 +20,7 @@ from freehold.jobs.run import Outcome, Run, RunEvent
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "documents"
 LISTS = {
     "images": "image",
+    "snapshots": "snapshot",
     "servers": "server",
     "networks": "network",
     "subnets": "subnet",

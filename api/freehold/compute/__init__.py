@@ -13,6 +13,7 @@ from freehold.compute import (
     flavor_access,
     flavor_extra_specs,
     hypervisor,
+    image,
     instance_action,
     keypair,
     limits,
@@ -29,6 +30,7 @@ from freehold.compute import (
     server_pause,
     server_rebuild,
     server_security_group,
+    server_snapshot,
     server_tags,
     server_wire,
     service,
@@ -48,6 +50,7 @@ _FILES = (
     server_security_group,
     server_tags,
     security_group,
+    image,
     instance_action,
     flavor,
     flavor_access,
@@ -61,7 +64,15 @@ _FILES = (
     service,
     extension,
 )
-_WITH_RULES = (*_FILES, console, server_locked, server_pause, server_rebuild, server_wire)
+_WITH_RULES = (
+    *_FILES,
+    console,
+    server_locked,
+    server_pause,
+    server_rebuild,
+    server_snapshot,
+    server_wire,
+)
 for _file in _FILES:
     _file.routes(TABLE)
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, undefer
 from freehold.access import Tokens
 from freehold.compute.config_drive import config_drive
 from freehold.compute.server import REBOOT_HARD, Server
+from freehold.compute.server_snapshot import snapshot_entries
 from freehold.config import Config
 from freehold.hosts import all_hosts
 from freehold.image import document_entries
@@ -27,9 +28,10 @@ def host_document(
 ) -> dict[str, Any] | None:
     """What one host is to do; None when nothing of it has changed.
 
-    With scope ``changes`` only servers that have not been answered for, and only the images that
-    some of them are still to be made of. With ``all`` every server of the host and every image in
-    use there; an empty host has an empty document, whose run tells what the host has.
+    Copies of disks that are under way are in every document. With scope ``changes`` only servers
+    that have not been answered for, and only the images that some of them are still to be made of.
+    With ``all`` every server of the host and every image in use there; an empty host has an empty
+    document, whose run tells what the host has.
     """
     zone = {host.name: host.availability_zone for host in all_hosts(session)}.get(name)
     if zone is None:
@@ -43,7 +45,8 @@ def host_document(
     if scope == Scope.CHANGES:
         statement = statement.where(Server.unsettled())
     servers = session.scalars(statement).all()
-    if not servers and scope == Scope.CHANGES:
+    snapshots = snapshot_entries(session, name, tokens=tokens, config=config, now=now)
+    if not servers and not snapshots and scope == Scope.CHANGES:
         return None
     staying = [server for server in servers if not server.removed]
     ports = ports_of(session, [server.id for server in staying]) if staying else {}
@@ -51,7 +54,7 @@ def host_document(
         session, _images(staying, scope), tokens=tokens, config=config, now=now
     )
     wanted = [_entry(server, ports.get(server.id, ()), zone) for server in servers]
-    return {"images": list(images), "servers": wanted}
+    return {"images": list(images), "snapshots": snapshots, "servers": wanted}
 
 
 def _images(servers: Sequence[Server], scope: Scope) -> list[str]:

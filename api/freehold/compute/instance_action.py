@@ -38,6 +38,7 @@ EVENTS = {
     "unpause": "compute_unpause_instance",
     "suspend": "compute_suspend_instance",
     "resume": "compute_resume_instance",
+    "createImage": "compute_snapshot_instance",
     "rebuild": "compute_rebuild_instance",
     "delete": "compute_terminate_instance",
 }

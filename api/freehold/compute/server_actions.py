@@ -14,6 +14,7 @@ from freehold.compute import (
     server_pause,
     server_rebuild,
     server_security_group,
+    server_snapshot,
 )
 from freehold.compute.server import POWER_OFF, POWER_ON, Server, find_server
 from freehold.compute.server_change import ask_host, remove, require_host
@@ -123,6 +124,7 @@ ACTIONS = {
     "suspend": Action(f"{server_pause.SUSPEND}:suspend", server_pause.suspend),
     "resume": Action(f"{server_pause.SUSPEND}:resume", server_pause.resume),
     "rebuild": Action(server_rebuild.POLICY, server_rebuild.rebuild),
+    "createImage": Action(server_snapshot.POLICY, server_snapshot.snapshot, heeds_lock=False),
     "lock": Action(f"{server_locked.POLICY}:lock", server_locked.lock, heeds_lock=False),
     "unlock": Action(f"{server_locked.POLICY}:unlock", server_locked.unlock, heeds_lock=False),
     "os-getConsoleOutput": Action(console.POLICY, console.output, heeds_lock=False),
@@ -142,7 +144,6 @@ NOT_YET = frozenset(
         "changePassword",
         "confirmResize",
         "createBackup",
-        "createImage",
         "evacuate",
         "injectNetworkInfo",
         "migrate",

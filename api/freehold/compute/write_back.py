@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from freehold.compute import instance_action
 from freehold.compute.server import POWER_OFF, POWER_ON, Server
+from freehold.compute.server_snapshot import expire_snapshots, write_snapshots
 from freehold.config import Config
 from freehold.hosts import write_facts
 from freehold.jobs import Entry, Fault, Result, settle
@@ -33,7 +34,7 @@ def write_back(session: Session, name: str, result: Result, now: datetime) -> bo
     ).all()
     unmade = _image_faults(result, now)
     bound: dict[str, bool] = {}
-    everything_settled = True
+    everything_settled = write_snapshots(session, result.of("snapshot"), now)
     for server in servers:
         entry = entries[server.id]
         bound |= {port: bool(seen.get("bound")) for port, seen in _ports(entry).items()}
@@ -138,6 +139,7 @@ def expire(session: Session, now: datetime, *, config: Config) -> None:
     for server in overdue:
         heard = server.fault["message"] if server.fault else None
         _give_up(session, server, now, config, heard)
+    expire_snapshots(session, now)
 
 
 def _give_up(

@@ -24,7 +24,7 @@ from freehold.http.faults import fault
 from freehold.http.threads import Threads
 
 log = logging.getLogger(__name__)
-STREAMED = ("/image/v2/images/",)
+STREAMED = ("/image/v2/images/", "/v1/images/")
 
 
 class Lifespan(Protocol):

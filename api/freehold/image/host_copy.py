@@ -1,7 +1,8 @@
-"""Images on their way to hosts: the host document's entries, and the data behind their links.
+"""Images on their way to hosts and back: entries of host documents, and the data behind links.
 
 A host reads ``/v1/images/{id}/data`` with a bearer value that is good for this path and a while; it
-has no account here, and a link that leaks gives one image to whoever finds it soon.
+has no account here, and a link that leaks gives one image to whoever finds it soon. A copy of a
+server's disk comes the other way, to ``/v1/images/{id}/file``, with a link for that path.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from starlette.responses import Response
 
 from freehold.access import Tokens
 from freehold.config import Config
-from freehold.errors import NotAuthenticated, NotFound
+from freehold.errors import Conflict, NotAuthenticated, NotFound
 from freehold.hosts import ROUTES as HOST_ROUTES
 from freehold.http import Call, Routes
 from freehold.image.image import ACTIVE, DEACTIVATED, Image
-from freehold.image.image_data import HASH_ALGORITHM, data_response
+from freehold.image.image_data import HASH_ALGORITHM, data_response, receive_data
 
 LINK_LIFETIME = timedelta(hours=1)
 GENERATION = 1
@@ -68,12 +69,52 @@ def data_path(image_id: str) -> str:
     return f"{TABLE.version.prefix}/images/{image_id}/data"
 
 
-def read_data(call: Call, image_id: str) -> Response:
-    """An image's data for a host that has a link to it."""
+def upload_link(image_id: str, tokens: Tokens, config: Config, now: datetime) -> dict[str, str]:
+    """Where a host uploads an image's data, and the bearer value for it."""
+    path = upload_path(image_id)
+    return {
+        "url": f"{config.public_url.rstrip('/')}{path}",
+        "token": tokens.sign_link(path, now + LINK_LIFETIME),
+    }
+
+
+def upload_path(image_id: str) -> str:
+    """Where hosts write an image's data."""
+    return f"{TABLE.version.prefix}/images/{image_id}/file"
+
+
+def _check_link(call: Call, path: str) -> None:
     scheme, _, value = call.request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
-        raise NotAuthenticated("This path is read by hosts, with the bearer value of a document.")
-    call.access.tokens.check_link(data_path(image_id), value.strip(), call.now)
+        raise NotAuthenticated("This path is for hosts, with the bearer value of a document.")
+    call.access.tokens.check_link(path, value.strip(), call.now)
+
+
+def show_upload(call: Call, image_id: str) -> Response:
+    """Whether the image has its data: 204; not yet: 409."""
+    _check_link(call, upload_path(image_id))
+    image = _found(call, image_id)
+    if not image.has_data:
+        raise Conflict(f"Image {image_id} has no data yet.")
+    return Response(status_code=204)
+
+
+async def write_data(call: Call, image_id: str) -> Response:
+    """Store a host's copy of a disk as the image's data."""
+    _check_link(call, upload_path(image_id))
+    return await receive_data(call, lambda: _found(call, image_id, lock=True))
+
+
+def _found(call: Call, image_id: str, *, lock: bool = False) -> Image:
+    image = call.session.get(Image, image_id, with_for_update=lock or None)
+    if image is None:
+        raise NotFound(f"Image {image_id} was deleted.")
+    return image
+
+
+def read_data(call: Call, image_id: str) -> Response:
+    """An image's data for a host that has a link to it."""
+    _check_link(call, data_path(image_id))
     image = call.session.get(Image, image_id)
     if image is None or not image.has_data:
         raise NotFound(f"Image {image_id} has no data: it was deleted after the link was made.")
@@ -81,3 +122,5 @@ def read_data(call: Call, image_id: str) -> Response:
 
 
 TABLE.add("GET", "/images/{image_id}/data", read_data, policy=None)
+TABLE.add("GET", "/images/{image_id}/file", show_upload, policy=None)
+TABLE.add_stream("PUT", "/images/{image_id}/file", write_data, policy=None, status=204)

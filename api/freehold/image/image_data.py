@@ -8,7 +8,7 @@ that it is alive, and that it is done. Whoever is stopped half way, by whatever,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -71,9 +71,14 @@ class Upload:
 
 async def upload_data(call: Call, image_id: str) -> Response:
     """Store the request's body as the image's data."""
+    return await receive_data(call, lambda: permitted_image(call, image_id, "upload_image"))
+
+
+async def receive_data(call: Call, find: Callable[[], Image]) -> Response:
+    """The same for whoever ``find`` lets in; it finds the image in the transaction that begins."""
     limit = call.config.image_max_gib << 30
     _check_request(call.request, limit)
-    upload = await transact(call, lambda: _begin(call, image_id))
+    upload = await transact(call, lambda: _begin(call, find()))
     part: PartFile | None = None
     done = False
     try:
@@ -102,8 +107,7 @@ def _check_request(request: Request, limit: int) -> None:
         raise TooLarge(f"The image is larger than the {limit} bytes that are allowed.")
 
 
-def _begin(call: Call, image_id: str) -> Upload:
-    image = permitted_image(call, image_id, "upload_image")
+def _begin(call: Call, image: Image) -> Upload:
     if (status := image.shown_status(call.now)) != QUEUED:
         raise Conflict(f"Image status transition from {status} to saving is not allowed")
     if image.disk_format is None or image.container_format is None:

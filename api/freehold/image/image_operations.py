@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -106,6 +107,14 @@ def delete_image(call: Call, image_id: str) -> None:
     place = call.config.images_dir / image.id
     on_commit(call.session, lambda: place.unlink(missing_ok=True))
     call.audit("delete", "image", image.id)
+
+
+def abandon_image(session: Session, image_id: str, now: datetime) -> None:
+    """Forget an image whose data will never come; one that has its data stays."""
+    image = session.get(Image, image_id, with_for_update=True)
+    if image is not None and not image.has_data:
+        session.delete(image)
+        session.add(DeletedImage(id=image_id, deleted_at=now))
 
 
 def deactivate(call: Call, image_id: str) -> None:

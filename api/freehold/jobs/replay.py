@@ -79,11 +79,11 @@ class Replay:
 
     def _fresh_links(self, document: dict[str, Any]) -> dict[str, Any]:
         """Image links are good for an hour; an old document gets new ones."""
-        images: list[dict[str, Any]] = document.get("images", [])
-        for image in images:
-            if "url" in image:
-                path = urlsplit(image["url"]).path
-                image["token"] = self._tokens.sign_link(path, utc_now() + LINK_LIFETIME)
+        linked = [*document.get("images", []), *document.get("snapshots", [])]
+        for entry in linked:
+            if "url" in entry:
+                path = urlsplit(entry["url"]).path
+                entry["token"] = self._tokens.sign_link(path, utc_now() + LINK_LIFETIME)
         return document
 
     def _command(self, job: Job, folder: Path, *, apply: bool) -> list[str]:

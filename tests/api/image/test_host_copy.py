@@ -46,6 +46,7 @@ def test_a_document_tells_a_host_how_to_fetch_and_check(
         "target": {"kind": "host", "name": "hv1"},
         "scope": "changes",
         "images": [entry],
+        "snapshots": [],
         "servers": [],
     }
     jsonschema.validate(document, json.loads(SCHEMA.read_text()))

@@ -58,6 +58,18 @@ def server(**fields: Any) -> dict[str, Any]:
     }
 
 
+def snapshot(**fields: Any) -> dict[str, Any]:
+    return {
+        "id": uuid(0xD),
+        "generation": 1,
+        "state": "present",
+        "server_id": SERVER_ID,
+        "url": "http://127.0.0.1:5000/v1/images/x/file",
+        "token": "secret-token",
+        **fields,
+    }
+
+
 def removed(id_: str, generation: int = 2) -> dict[str, Any]:
     return {"id": id_, "generation": generation, "state": "removed"}
 
@@ -66,12 +78,14 @@ def raw_document(
     images: list[dict[str, Any]] | None = None,
     servers: list[dict[str, Any]] | None = None,
     scope: str = "changes",
+    snapshots: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     return {
         "format": 1,
         "target": {"kind": "host", "name": "hv1"},
         "scope": scope,
         "images": images or [],
+        "snapshots": snapshots or [],
         "servers": servers or [],
     }
 

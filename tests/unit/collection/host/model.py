@@ -24,6 +24,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     HostTraits,
     ImageSeen,
     ServerSeen,
+    SnapshotSeen,
 )
 from ansible_collections.freehold.cloud.plugins.module_utils.lifecycle import Applied
 
@@ -113,8 +114,10 @@ class ModelHost:
         for id_, seen in self.have.servers.items():
             if seen.disk:
                 users.setdefault(seen.disk.image_id, set()).add(id_)
+        asked = {one.id: SnapshotSeen(False) for one in document.of("snapshot")}
         return replace(
             self.have,
+            snapshots=asked | dict(self.have.snapshots),
             image_users={image: frozenset(ids) for image, ids in users.items()},
             all_images=frozenset(self.have.images),
             all_servers=frozenset(
@@ -140,6 +143,11 @@ class ModelHost:
         if resource.type == "image":
             self.have = after_image_step(resource, step, self.have)
             return
+        if resource.type == "snapshot":
+            assert step.action == plan.TAKE_SNAPSHOT
+            done = {**self.have.snapshots, resource.id: SnapshotSeen(True)}
+            self.have = replace(self.have, snapshots=done)
+            return
         want = resource.wanted
         seen = after_server_step(
             want,
@@ -151,8 +159,7 @@ class ModelHost:
         self.have = replace(self.have, servers={**self.have.servers, resource.id: seen})
 
     def verdict(self, resource: Resource, have: HostSeen) -> Verdict:
-        judge = plan.image_verdict if resource.type == "image" else plan.server_verdict
-        return judge(resource, have)
+        return plan.VERDICTS[resource.type](resource, have)
 
     def unknown(self, document: Document, have: HostSeen) -> list[dict[str, str]]:
         return []

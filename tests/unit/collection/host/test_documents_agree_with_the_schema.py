@@ -16,7 +16,14 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.sections impor
 from hypothesis import given, settings
 
 from tests.support.mutations import mutated
-from tests.unit.collection.host.documents import image, raw_document, removed, server, uuid
+from tests.unit.collection.host.documents import (
+    image,
+    raw_document,
+    removed,
+    server,
+    snapshot,
+    uuid,
+)
 
 SCHEMA = jsonschema.Draft202012Validator(
     json.loads(
@@ -24,7 +31,9 @@ SCHEMA = jsonschema.Draft202012Validator(
     )
 )
 FULL = raw_document(
-    images=[image(), removed(uuid(1))], servers=[server(description="d"), removed(uuid(2))]
+    images=[image(), removed(uuid(1))],
+    servers=[server(description="d"), removed(uuid(2))],
+    snapshots=[snapshot(), removed(uuid(3))],
 )
 VALUES = [None, True, False, 0, 1, -1, 5, "", "text", "on", "removed", "present", uuid(9), [], {}]
 
@@ -49,7 +58,9 @@ def test_the_full_document_is_accepted() -> None:
 def test_both_judge_alike(document: dict[str, Any]) -> None:
     if accepted(document) != SCHEMA.is_valid(document):
         # Two entries with one id are the one thing that a schema cannot refuse.
-        ids = [one["id"] for section in ("images", "servers") for one in document[section]]
+        ids = [
+            one["id"] for section in ("images", "snapshots", "servers") for one in document[section]
+        ]
         assert len(ids) != len(set(ids)), document
 
 

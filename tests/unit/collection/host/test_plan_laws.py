@@ -24,7 +24,15 @@ from ansible_collections.freehold.cloud.plugins.module_utils.lifecycle import ru
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.collection.host.documents import document, image, port, removed, server, uuid
+from tests.unit.collection.host.documents import (
+    document,
+    image,
+    port,
+    removed,
+    server,
+    snapshot,
+    uuid,
+)
 from tests.unit.collection.host.model import ModelHost
 
 RESULT = json.loads(
@@ -91,7 +99,20 @@ def documents(draw: st.DrawFn) -> Any:
         images=[removed(id_) if draw(st.booleans()) else image(id=id_) for id_ in image_ids],
         servers=[draw(servers_wanted(id_)) for id_ in server_ids],
         scope=draw(st.sampled_from(["changes", "all"])),
+        snapshots=[
+            snapshot(id=id_, server_id=draw(st.sampled_from(SERVERS)))
+            for id_ in draw(st.lists(st.sampled_from(IMAGES), unique=True))
+        ],
     )
+
+
+def made_anew(have: HostSeen, wanted: Any) -> set[str]:
+    """Servers that the document wants a fresh disk of."""
+    return {
+        one.id
+        for one in wanted.of("server")
+        if not one.removed and one.wanted["disk_serial"] > have.server(one.id).disk_serial
+    }
 
 
 @settings(max_examples=100, deadline=None)
@@ -118,17 +139,15 @@ def test_nothing_is_destroyed_by_omission(have: HostSeen, wanted: Any) -> None:
     host = ModelHost(have)
     run(wanted, host, check=False)
     going = {resource.id for resource in wanted.resources if resource.removed}
-    rebuilt = {
-        resource.id
-        for resource in wanted.resources
-        if resource.wanted.get("disk_serial", 0) > have.server(resource.id).disk_serial
-    }
+    remade = made_anew(have, wanted)
     for id_, before in have.servers.items():
         after = host.have.server(id_)
         if id_ not in going:
             if before.disk:
                 assert after.disk is not None
-                assert after.disk.virtual_bytes >= before.disk.virtual_bytes or id_ in rebuilt
+                if id_ not in remade:
+                    assert after.disk.virtual_bytes >= before.disk.virtual_bytes
+                    assert after.disk.image_id == before.disk.image_id
             assert after.power != ABSENT or before.power == ABSENT
     assert set(have.images) - set(host.have.images) <= going
 

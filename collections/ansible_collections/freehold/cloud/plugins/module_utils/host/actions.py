@@ -22,6 +22,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host import (
     image,
     open_vswitch,
     plan,
+    snapshot,
 )
 from ansible_collections.freehold.cloud.plugins.module_utils.host.command import run_command
 from ansible_collections.freehold.cloud.plugins.module_utils.host.libvirt_host import LibvirtHost
@@ -67,6 +68,8 @@ class Actions:
                 image.fetch(one, self._folders.image(one["id"]))
             case plan.REMOVE_IMAGE:
                 os.unlink(self._folders.image(one["id"]))
+            case plan.TAKE_SNAPSHOT:
+                self._take_snapshot(one)
             case plan.CLONE_DISK:
                 self._clone_disk(one)
             case plan.GROW_DISK:
@@ -122,6 +125,24 @@ class Actions:
         run_command([*create, "-b", base, part, str(size)])
         os.chmod(part, 0o600)
         os.rename(part, disk)
+
+    def _take_snapshot(self, wanted: Mapping[str, Any]) -> None:
+        """Copy a disk, flat and as it stands at one moment, into a file of its own; upload it."""
+        server_id = wanted["server_id"]
+        folder = self._folders.server(server_id)
+        disk = os.path.join(folder, "disk.qcow2")
+        part = os.path.join(folder, f"snapshot-{wanted['id']}.part")
+        if not os.path.exists(disk):
+            message = f"Server {server_id} has no disk on this host that could be copied"
+            raise CloudError("DISK_MISSING", message, "never")
+        try:
+            if not self._libvirt.copy_running_disk(server_id, part):
+                convert = ["qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", disk, part]
+                run_command(convert, snapshot.COPY_TIMEOUT_S)
+            snapshot.upload(wanted, part)
+        finally:
+            if os.path.exists(part):
+                os.unlink(part)
 
     def _grow_disk(self, server: Mapping[str, Any]) -> None:
         size = server["flavor"]["root_gib"] * plan.GIB

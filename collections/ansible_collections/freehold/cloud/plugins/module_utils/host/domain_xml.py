@@ -168,6 +168,17 @@ def interface(port: Mapping[str, Any], traits: HostTraits) -> ET.Element:
     return element
 
 
+def backup_xml(path: str) -> str:
+    """What libvirt's backup needs to copy a server's disk, and only that, into a new file."""
+    backup = ET.Element("domainbackup", {"mode": "push"})
+    disks = _child(backup, "disks")
+    disk = _child(disks, "disk", name="vda", type="file", backup="yes")
+    _child(disk, "driver", type="qcow2")
+    _child(disk, "target", file=path)
+    _child(disks, "disk", name="hda", backup="no")
+    return ET.tostring(backup, encoding="unicode")
+
+
 def interface_xml(port: Mapping[str, Any], traits: HostTraits) -> str:
     return ET.tostring(interface(port, traits), encoding="unicode")
 

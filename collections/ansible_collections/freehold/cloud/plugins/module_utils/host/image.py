@@ -128,7 +128,7 @@ def inspect_disk(path: str) -> DiskSeen | None:
     return DiskSeen(virtual_bytes, os.path.basename(name))
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
+class NoRedirects(urllib.request.HTTPRedirectHandler):
     """A redirect would carry the token to a place that the document does not name."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
@@ -162,7 +162,7 @@ def _download(want: Mapping[str, Any], file: BinaryIO) -> None:
         raise CloudError("IMAGE_UNREACHABLE", "The image's URL is neither http nor https", "never")
     headers = {"Authorization": f"Bearer {want['token']}"}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - checked above
-    opener = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(NoRedirects, urllib.request.ProxyHandler({}))
     hashed = hashlib.new(want["checksum"]["algorithm"], usedforsecurity=False)
     size = 0
     try:

@@ -33,6 +33,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
 )
 
 FETCH_IMAGE, REMOVE_IMAGE = "fetch_image", "remove_image"
+TAKE_SNAPSHOT = "take_snapshot"
 CLONE_DISK, GROW_DISK = "clone_disk", "grow_disk"
 WRITE_DRIVE, DEFINE = "write_drive", "define"
 START, REBOOT, SHUT_DOWN, FORCE_OFF = "start", "reboot", "shut_down", "force_off"
@@ -128,6 +129,8 @@ def plan_host(
     plan = {}
     for image in document.of("image"):
         plan[image.key] = plan_image(image, have, going, needed)
+    for snapshot in document.of("snapshot"):
+        plan[snapshot.key] = plan_snapshot(snapshot, have)
     for server in document.of("server"):
         seen = have.server(server.id)
         if server.removed:
@@ -156,6 +159,25 @@ def plan_image(
     ):
         return []
     return [Step("remove the image from the cache", "present", True, False, REMOVE_IMAGE)]
+
+
+def plan_snapshot(snapshot: Resource, have: HostSeen) -> list[Step]:
+    """Copy a server's disk and upload it, unless the image has its data already."""
+    if snapshot.removed or have.snapshots[snapshot.id].uploaded:
+        return []
+    if have.snapshots[snapshot.id].problem:
+        return []
+    sentence = f"copy the disk of server {snapshot.wanted['server_id']} and upload it"
+    return [Step(sentence, "uploaded", False, True, TAKE_SNAPSHOT)]
+
+
+def snapshot_verdict(snapshot: Resource, have: HostSeen) -> Verdict:
+    """Say whether the image has its data."""
+    if snapshot.removed:
+        return Verdict({"uploaded": False})
+    seen = have.snapshots[snapshot.id]
+    waits = not seen.uploaded and seen.problem is None
+    return Verdict({"uploaded": seen.uploaded}, "its upload" if waits else "", seen.problem)
 
 
 def plan_server(
@@ -336,3 +358,10 @@ def server_verdict(server: Resource, have: HostSeen) -> Verdict:
     if want["power"] == "on" and seen.power == ON and unbound:
         return Verdict(found, f"OVN to bind ports {', '.join(unbound)}")
     return Verdict(found)
+
+
+VERDICTS = {
+    "image": image_verdict,
+    "snapshot": snapshot_verdict,
+    "server": server_verdict,
+}

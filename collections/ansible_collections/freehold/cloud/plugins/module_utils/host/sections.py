@@ -50,8 +50,12 @@ SERVER = {
     ),
 }
 
+# The id of a snapshot is that of the image that it becomes.
+SNAPSHOT = {"server_id": uuid, "url": text, "token": text}
+
 # Images first: servers are made of them.
 SECTIONS = (
     Section("images", "image", resource(IMAGE)),
+    Section("snapshots", "snapshot", resource(SNAPSHOT)),
     Section("servers", "server", resource(SERVER)),
 )

@@ -72,11 +72,20 @@ class ServerSeen:
 
 
 @dataclass(frozen=True)
+class SnapshotSeen:
+    """Whether the image that a snapshot becomes has its data; or why that could not be asked."""
+
+    uploaded: bool
+    problem: CloudError | None = None
+
+
+@dataclass(frozen=True)
 class HostSeen:
     """One look at a host; holds what the document names, and more only where that is said."""
 
     images: Mapping[str, ImageSeen] = field(default_factory=dict)
     servers: Mapping[str, ServerSeen] = field(default_factory=dict)
+    snapshots: Mapping[str, SnapshotSeen] = field(default_factory=dict)
     # Image id -> servers whose disks stand on it; looked at only when an image is to go.
     image_users: Mapping[str, frozenset[str]] = field(default_factory=dict)
     # All images and servers of ours on the host; looked at only with scope ``all``.

@@ -24,6 +24,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host import (
     image,
     open_vswitch,
     plan,
+    snapshot,
 )
 from ansible_collections.freehold.cloud.plugins.module_utils.host.actions import Actions, Folders
 from ansible_collections.freehold.cloud.plugins.module_utils.host.libvirt_host import LibvirtHost
@@ -80,6 +81,7 @@ class HostTarget:
             if not server.removed
             for port in server.wanted["ports"]
         }
+        copied = {one.wanted["server_id"] for one in document.of("snapshot") if not one.removed}
         bound = open_vswitch.bound_ports(sorted(ports))
         left = open_vswitch.interfaces_of(server.id for server in servers if server.removed)
         going = {one.id for one in document.of("image") if one.removed}
@@ -91,8 +93,13 @@ class HostTarget:
         return HostSeen(
             images={id_: seen for id_, seen in images.items() if seen},
             servers={
-                server.id: self._observe_server(server, bound, left.get(server.id, ()))
-                for server in servers
+                id_: self._observe_server(id_, bound, left.get(id_, ()))
+                for id_ in copied | {server.id for server in servers}
+            },
+            snapshots={
+                one.id: snapshot.look(one.wanted)
+                for one in document.of("snapshot")
+                if not one.removed
             },
             image_users=self._image_users() if going else {},
             all_images=frozenset(_uuids_in(self._folders.image())) if everything else frozenset(),
@@ -110,9 +117,9 @@ class HostTarget:
             return ImageSeen("raw", 0, os.path.getsize(path)) if going else None
 
     def _observe_server(
-        self, server: Resource, bound: Mapping[str, bool], interfaces: tuple[str, ...]
+        self, id_: str, bound: Mapping[str, bool], interfaces: tuple[str, ...]
     ) -> ServerSeen:
-        id_, folder = server.id, self._folders.server(server.id)
+        folder = self._folders.server(id_)
         disk, problem = None, None
         try:
             disk = image.inspect_disk(os.path.join(folder, "disk.qcow2"))
@@ -151,7 +158,7 @@ class HostTarget:
         return plan.plan_host(document, have, self._traits)
 
     def apply(self, document: Document, steps: _Plan, have: HostSeen) -> Applied:
-        """Images that come, then servers side by side, then images that go."""
+        """Images that come, copies of disks, then servers side by side, then images that go."""
         applied = Applied()
 
         def do(resource: Resource) -> None:
@@ -170,6 +177,8 @@ class HostTarget:
 
         images = list(document.of("image"))
         _side_by_side(do, (one for one in images if not one.removed), _IMAGES_AT_ONCE)
+        # Before their servers change: a copy is of the disk as it was when it was asked for.
+        _side_by_side(do, document.of("snapshot"), _IMAGES_AT_ONCE)
         lost = {one.id for one in images if one.key in applied.errors}
         _side_by_side(
             do,
@@ -188,8 +197,7 @@ class HostTarget:
         return applied
 
     def verdict(self, resource: Resource, have: HostSeen) -> Verdict:
-        judge = plan.image_verdict if resource.type == "image" else plan.server_verdict
-        return judge(resource, have)
+        return plan.VERDICTS[resource.type](resource, have)
 
     def unknown(self, document: Document, have: HostSeen) -> list[dict[str, str]]:
         named = {resource.key for resource in document.resources}
