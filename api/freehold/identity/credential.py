@@ -217,4 +217,4 @@ add_read(ROUTES, "/credentials", list_credentials, policy="identity:list_credent
 add_read(ROUTES, _ONE, show_credential, policy="logged_in")
 ROUTES.add("POST", "/credentials", create_credential, policy="logged_in", status=201)
 ROUTES.add("PATCH", _ONE, update_credential, policy="logged_in")
-ROUTES.add("DELETE", _ONE, delete_credential, policy="logged_in")
+ROUTES.add("DELETE", _ONE, delete_credential, policy="logged_in", status=204)

@@ -103,4 +103,4 @@ _ONE = f"{_ALL}/{{access}}"
 add_read(ROUTES, _ALL, list_pairs, policy="logged_in")
 add_read(ROUTES, _ONE, show_pair, policy="logged_in")
 ROUTES.add("POST", _ALL, create_pair, policy="logged_in", status=201)
-ROUTES.add("DELETE", _ONE, delete_pair, policy="logged_in")
+ROUTES.add("DELETE", _ONE, delete_pair, policy="logged_in", status=204)

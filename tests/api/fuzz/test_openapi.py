@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from tests.api.fuzz.cases import Target, problems, requests, targets
 from tests.api.isolation.stage import Stage
 
-EXAMPLES = int(os.environ.get("FREEHOLD_FUZZ_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("FREEHOLD_FUZZ_EXAMPLES", "3"))
 SEED = int(os.environ.get("FREEHOLD_FUZZ_SEED", "1"))
 ROOMS = ("identity", "image", "network", "compute", "v1")
 
