@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.freehold.cloud.plugins.module_utils.document import CloudError
-from ansible_collections.freehold.cloud.plugins.module_utils.host import domain_xml
+from ansible_collections.freehold.cloud.plugins.module_utils.host import domain_xml, priority
 from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     ABSENT,
     CRASHED,
@@ -123,6 +123,8 @@ class LibvirtHost:
             domain.setAutostart(True)
             if not domain.isActive():
                 domain.createWithFlags(libvirt.VIR_DOMAIN_START_FORCE_BOOT)
+            if (pid := priority.process_of(domain.name())) is not None:
+                priority.yield_to_host(pid)
 
     def pause(self, server_id: str) -> None:
         with libvirt_errors(f"pausing server {server_id}"):
