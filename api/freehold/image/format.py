@@ -30,8 +30,11 @@ _MAGICS = (
     (0, b"LUKS\xba\xbe", "luks"),
 )
 _V2 = struct.Struct(">4sIQIIQI")
+_TABLES = struct.Struct(">IQQIIQ")  # L1 entries and place, refcounts, snapshots
+_TABLES_AT = 36
 _INCOMPATIBLE = struct.Struct(">Q")
 _INCOMPATIBLE_AT = 72
+_L1_LIMIT_BYTES = 32 << 20  # QEMU's own
 _DIRTY, _CORRUPT, _DATA_FILE, _COMPRESSION, _SUBCLUSTERS = 1, 2, 4, 8, 16
 _KNOWN = _DIRTY | _CORRUPT | _DATA_FILE | _COMPRESSION | _SUBCLUSTERS
 _CLUSTER_BITS = range(9, 22)
@@ -63,7 +66,7 @@ def inspect(header: bytes, size: int, declared: str) -> Inspected:
             "declare what it is."
         )
     if declared == "qcow2":
-        return Inspected(declared, _qcow2_size(header))
+        return Inspected(declared, _qcow2_size(header, size))
     return Inspected(declared, size)
 
 
@@ -75,9 +78,9 @@ def detect(header: bytes) -> str:
     return "raw"
 
 
-def _qcow2_size(header: bytes) -> int:
+def _qcow2_size(header: bytes, size: int) -> int:
     """Virtual size of a qcow2 file that may be kept."""
-    if len(header) < _V2.size:
+    if len(header) < _INCOMPATIBLE_AT:
         raise _refused("its header is cut off")
     _, version, backing_at, _, cluster_bits, virtual_size, encryption = _V2.unpack_from(header)
     if version not in (2, 3):
@@ -92,7 +95,21 @@ def _qcow2_size(header: bytes) -> int:
         _refuse_features(header)
     if virtual_size >= 2**63:
         raise _refused("its virtual size is out of range")
+    _refuse_tables(header, size, cluster_bits, virtual_size)
     return int(virtual_size)
+
+
+def _refuse_tables(header: bytes, size: int, cluster_bits: int, virtual_size: int) -> None:
+    """Refuse what makes QEMU read, or reserve memory for, more than the disk needs."""
+    entries, table_at, _, _, snapshots, _ = _TABLES.unpack_from(header, _TABLES_AT)
+    if snapshots:
+        raise _refused("it has internal snapshots. Leave them out: qemu-img convert -O qcow2")
+    if entries * 8 > _L1_LIMIT_BYTES:
+        raise _refused(f"its L1 table of {entries} entries is larger than QEMU reads")
+    if entries << (2 * cluster_bits - 3) < virtual_size:
+        raise _refused("its L1 table is too small for its virtual size")
+    if table_at + entries * 8 > size:
+        raise _refused("its L1 table lies behind its end. Is the upload cut off?")
 
 
 def _refuse_features(header: bytes) -> None:

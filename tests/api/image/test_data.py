@@ -26,7 +26,7 @@ from tests.api.image.glance import (
     upload,
 )
 from tests.support.service import Service, build, free_port, serve, tenant
-from tests.unit.image.qcow2 import GIB, header
+from tests.unit.image.qcow2 import GIB, header, whole
 
 
 def _wait_for(what: Callable[[], bool]) -> None:
@@ -65,8 +65,8 @@ def test_a_part_of_the_data_can_be_asked_for(owner: TestClient) -> None:
 
 
 def test_the_virtual_size_of_a_qcow2_is_read_from_its_header(owner: TestClient) -> None:
-    image = active(owner, header(virtual_size=5 * GIB), disk_format="qcow2")
-    assert (image["size"], image["virtual_size"]) == (512, 5 * GIB)
+    image = active(owner, whole(virtual_size=5 * GIB), disk_format="qcow2")
+    assert (image["size"], image["virtual_size"]) == (200_000, 5 * GIB)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_hostile_or_mislabelled_data_is_not_kept(
     assert upload(owner, image["id"], data).status_code == 415
     assert show(owner, image["id"]) == image
     assert files(service) == []
-    good = header() if disk_format == "qcow2" else DATA
+    good = whole() if disk_format == "qcow2" else DATA
     assert upload(owner, image["id"], good).status_code == 204
 
 

@@ -33,6 +33,12 @@ def test_a_raw_image_is_as_large_as_its_file() -> None:
         ({"version": 1}, "version is 1"),
         ({"cluster_bits": 40}, "cluster size"),
         ({"virtual_size": 2**63}, "virtual size"),
+        ({"virtual_size": 2**62}, "too small for its virtual size"),
+        ({"l1_entries": 1}, "too small for its virtual size"),
+        ({"l1_entries": 2**32 - 1}, "larger than QEMU reads"),
+        ({"l1_at": 2**63}, "behind its end"),
+        ({"l1_at": 199_990}, "behind its end"),
+        ({"snapshots": 1}, "internal snapshots"),
     ],
 )
 def test_a_qcow2_that_is_unsafe_or_useless_is_refused(fields: dict[str, int], why: str) -> None:

@@ -77,6 +77,11 @@ def test_a_data_file_hidden_in_an_extension_is_refused(qcow2: bytes, tmp_path: P
         (20, ">I", 60, "clusters"),
         (72, ">Q", 2, "corrupt"),
         (72, ">Q", 1 << 40, "unknown features"),
+        (24, ">Q", 1 << 60, "too small for its virtual size"),
+        (36, ">I", 0, "too small for its virtual size"),
+        (36, ">I", 2**32 - 1, "larger than QEMU reads"),
+        (40, ">Q", 2**63, "behind its end"),
+        (60, ">I", 1, "snapshots"),
     ],
 )
 def test_a_header_that_is_odd_is_refused(

@@ -18,13 +18,13 @@ from ansible_collections.freehold.cloud.plugins.module_utils.document import (
 )
 from ansible_collections.freehold.cloud.plugins.module_utils.host import (
     config_drive,
+    disk_image,
     domain_xml,
     image,
     open_vswitch,
     plan,
     snapshot,
 )
-from ansible_collections.freehold.cloud.plugins.module_utils.host.command import run_command
 from ansible_collections.freehold.cloud.plugins.module_utils.host.libvirt_host import LibvirtHost
 from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     HostTraits,
@@ -121,8 +121,7 @@ class Actions:
         disk = os.path.join(self._make_folder(server["id"]), "disk.qcow2")
         part = f"{disk}.part"
         size = plan.disk_bytes(server, seen)
-        create = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", seen.disk_format]
-        run_command([*create, "-b", base, part, str(size)])
+        disk_image.create_overlay(part, base, seen.disk_format, size)
         os.chmod(part, 0o600)
         os.rename(part, disk)
 
@@ -148,7 +147,7 @@ class Actions:
         size = server["flavor"]["root_gib"] * plan.GIB
         if not self._libvirt.grow_running_disk(server["id"], size):
             disk = os.path.join(self._folders.server(server["id"]), "disk.qcow2")
-            run_command(["qemu-img", "resize", "-q", "-f", "qcow2", disk, str(size)])
+            disk_image.grow(disk, size)
 
     def _define(self, server: Mapping[str, Any], boot_serial: int | None) -> None:
         folder = self._folders.server(server["id"])

@@ -29,6 +29,7 @@ _HEADER = struct.Struct(">4sIQIIQIIQQIIQ")  # the fields that versions 2 and 3 s
 _DIRTY, _CORRUPT, _EXTERNAL_DATA, _COMPRESSION, _EXTENDED_L2 = 1, 2, 4, 8, 16
 _KNOWN_FEATURES = _DIRTY | _CORRUPT | _EXTERNAL_DATA | _COMPRESSION | _EXTENDED_L2
 _EXTERNAL_DATA_EXTENSION = 0x44415441
+_L1_LIMIT_BYTES = 32 * 1024 * 1024  # QEMU's own
 _CHUNK = 1024 * 1024
 _TIMEOUT_S = 30
 
@@ -51,7 +52,7 @@ def inspect(file: BinaryIO) -> ImageSeen:
         return ImageSeen("raw", size, size)
     if len(head) < _HEADER.size:
         raise _refused("its qcow2 header is cut off")
-    (_magic, version, backing, _length, cluster_bits, virtual_bytes, crypt, *_rest) = (
+    (_magic, version, backing, _length, cluster_bits, virtual_bytes, crypt, *tables) = (
         _HEADER.unpack_from(head)
     )
     if version not in (2, 3):
@@ -64,7 +65,21 @@ def inspect(file: BinaryIO) -> ImageSeen:
         raise _refused(f"its clusters have 2^{cluster_bits} bytes")
     if version == 3:
         _check_version_3(file, head)
+    _check_tables(tables, size, cluster_bits, virtual_bytes)
     return ImageSeen("qcow2", virtual_bytes, size)
+
+
+def _check_tables(tables: list[int], size: int, cluster_bits: int, virtual_bytes: int) -> None:
+    """Refuse what makes QEMU read, or reserve memory for, more than the disk needs."""
+    entries, table_at, _refcounts, _refcount_clusters, snapshots, _snapshots_at = tables
+    if snapshots:
+        raise _refused("it has internal snapshots")
+    if entries * 8 > _L1_LIMIT_BYTES:
+        raise _refused(f"its L1 table of {entries} entries is larger than QEMU reads")
+    if entries << (2 * cluster_bits - 3) < virtual_bytes:
+        raise _refused("its L1 table is too small for its virtual size")
+    if table_at + entries * 8 > size:
+        raise _refused("its L1 table lies behind its end")
 
 
 def _check_version_3(file: BinaryIO, head: bytes) -> None:
