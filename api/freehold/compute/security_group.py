@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from freehold import network
 from freehold.access import Rule
@@ -18,6 +18,7 @@ from freehold.compute.server_request import Data
 from freehold.compute.server_security_group import group_wire, rule_wire
 from freehold.errors import BadRequest, Conflict, NotFound
 from freehold.http import Call, Reply, Routes, Whole
+from freehold.http.body import fitting
 
 POLICY = "os_compute_api:os-security-groups"
 _READ, _WRITE = "rule:admin_or_reader", "rule:admin_or_member"
@@ -139,20 +140,24 @@ def delete_group(call: Call, group_id: str) -> Reply:
         return Reply(None, 202)
 
 
+_RULE = TypeAdapter(network.RuleWish)
+
+
 def create_rule(call: Call, body: RuleBody) -> dict[str, Any]:
     """Let something in."""
     said = body.security_group_rule
     with _as_nova(call):
-        wish = network.RuleWish(
-            security_group_id=said.parent_group_id,
-            direction="ingress",
-            ethertype="IPv6" if ":" in (said.cidr or "") else "IPv4",
-            protocol=said.ip_protocol or None,
-            port_range_min=None if said.from_port == ANY else said.from_port,
-            port_range_max=None if said.to_port == ANY else said.to_port,
-            remote_ip_prefix=said.cidr or None,
-            remote_group_id=said.group_id or None,
-        )
+        fields = {
+            "security_group_id": said.parent_group_id,
+            "direction": "ingress",
+            "ethertype": "IPv6" if ":" in (said.cidr or "") else "IPv4",
+            "protocol": said.ip_protocol or None,
+            "port_range_min": None if said.from_port == ANY else said.from_port,
+            "port_range_max": None if said.to_port == ANY else said.to_port,
+            "remote_ip_prefix": said.cidr or None,
+            "remote_group_id": said.group_id or None,
+        }
+        wish = fitting(_RULE, fields)
         made = network.create_rules(call, network.NewRules(security_group_rule=wish))
         return {"security_group_rule": rule_wire(made["security_group_rule"], _remote(call, said))}
 
