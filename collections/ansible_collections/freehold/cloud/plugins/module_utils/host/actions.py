@@ -136,8 +136,7 @@ class Actions:
             raise CloudError("DISK_MISSING", message, "never")
         try:
             if not self._libvirt.copy_running_disk(server_id, part):
-                convert = ["qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", disk, part]
-                run_command(convert, snapshot.COPY_TIMEOUT_S)
+                disk_image.flatten(disk, part, snapshot.COPY_TIMEOUT_S)
             snapshot.upload(wanted, part)
         finally:
             if os.path.exists(part):

@@ -3,9 +3,10 @@
 """Servers' disks are made and grown without a look into the image under them.
 
 This runs as root, and images are what tenants uploaded: ``qemu-img`` is kept from opening them
-(no backing file is opened here), so that only the guest's own QEMU ever reads one, as libvirt's
-unprivileged user. The image's format is always said, never guessed: a guest that writes a qcow2
-header into its raw disk must not be believed.
+(no backing file is opened here) but for the copy of a guest that is off, which needs what is in
+them. Otherwise only the guest's own QEMU reads one, as libvirt's unprivileged user. The image's
+format is always said, never guessed: a guest that writes a qcow2 header into its raw disk must
+not be believed.
 """
 
 from __future__ import annotations
@@ -32,3 +33,8 @@ def grow(path: str, size_bytes: int) -> None:
         "backing": None,
     }
     run_command(["qemu-img", "resize", "-q", f"json:{json.dumps(overlay)}", str(size_bytes)])
+
+
+def flatten(path: str, copy: str, timeout_s: float) -> None:
+    """Copy an overlay that no guest is using and the image under it into one file."""
+    run_command(["qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", path, copy], timeout_s)
