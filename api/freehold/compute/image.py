@@ -61,4 +61,4 @@ def delete_image(call: Call, image_id: str) -> Reply:
 def routes(table: Routes) -> None:
     """Serve them."""
     table.add("GET", "/images/{image_id}", show_image, policy=f"{POLICY}:show")
-    table.add("DELETE", "/images/{image_id}", delete_image, policy=f"{POLICY}:delete")
+    table.add("DELETE", "/images/{image_id}", delete_image, policy=f"{POLICY}:delete", status=204)

@@ -188,7 +188,7 @@ class Routes:
                 JSON-able body, a Reply, a Later, a Response, or None for no body.
             policy: The rule that the caller must pass before anything is looked up; rules about the
                 resource itself are the function's work (``call.enforce``). None means public.
-            status: Status of a plain body.
+            status: Status of the answer unless it names its own; what the OpenAPI document tells.
             writes: Whether the transaction writes; by itself all but GET and HEAD do. A POST that
                 only reads (issuing a token) says False, so that it never waits for a writer.
             answer: What the OpenAPI document says besides.
