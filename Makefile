@@ -85,8 +85,9 @@ postgresql: setup  ## The store, the jobs and parallel requests again, on Postgr
 fuzz: setup  ## Draw many requests from the OpenAPI document: make fuzz EXAMPLES=500 SEED=7
 	FREEHOLD_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) FREEHOLD_FUZZ_SEED=$(or $(SEED),1) $(BIN)/pytest -q -n 2 tests/api/fuzz
 
-sanity: setup  ## Ansible's own tests of a collection
+sanity: setup  ## Ansible's own tests of a collection, and the collection's unit tests as Ansible runs them
 	tests/support/ansible-test sanity --color no
+	tests/support/ansible-test units --local --color no
 
 e2e: setup  ## The whole story on a cloud of this computer
 	$(BIN)/pytest -v -p no:randomly --timeout 1500 tests/e2e
@@ -117,7 +118,7 @@ bench-lab: setup  ## Measure a lab from nothing to 50 servers, and write its tab
 # Molecule keeps what it remembers of a run in this folder; a new run starts without.
 MOLECULE := MOLECULE_GLOB='tests/molecule/*/molecule.yml' MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.lab/molecule \
   $(BIN)/molecule --base-config tests/molecule/config.yml
-ROLES := base ovn_central openvswitch ovn_host hypervisor control_plane image_tiny lab_machine
+ROLES := preflight base ovn_central openvswitch ovn_host hypervisor control_plane postgresql image_tiny lab_machine
 
 molecule: setup  ## Roles on lab machines, each converged, verified, broken, mended; one only: make molecule ROLE=base
 	@rm -rf .lab/molecule

@@ -13,10 +13,9 @@ from ansible_collections.freehold.cloud.plugins.module_utils.open_vswitch import
     SwitchError,
     steps,
 )
+from ansible_collections.freehold.cloud.tests.unit.open_vswitch.model import after, bridge
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from tests.unit.collection.open_vswitch.model import after, bridge
 
 CASES = [
     pytest.param(case, id=case["case"])
