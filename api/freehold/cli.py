@@ -10,6 +10,7 @@ import argparse
 import ctypes
 import gc
 import json
+import os
 import subprocess
 import sys
 import time
@@ -21,19 +22,22 @@ from sqlalchemy import select
 
 from freehold import app as application
 from freehold.access import Tokens
-from freehold.config import Config, load
+from freehold.config import Config, load, settings_file
 from freehold.errors import FreeholdError, NotFound, Unavailable
 from freehold.hosts import HostWish, register
 from freehold.identity import bootstrap
 from freehold.jobs import Target, want
 from freehold.jobs.job import RUNNING, Job, JobEvent, Seal, events_after
 from freehold.jobs.replay import Replay
+from freehold.operations.backup import backup, restore
 from freehold.store import Store, migrate, utc_now
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
+    # The database and backups hold every tenant's things.
+    os.umask(0o077)
     try:
         config = load(options.config)
         application.rooms()
@@ -67,8 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     groups: dict[str, argparse._SubParsersAction[argparse.ArgumentParser]] = {}
     verb("serve", _serve, "Serve all APIs and run jobs.")
     verb("db upgrade", _db_upgrade, "Bring the database's schema to this version.")
+    verb("db current", _db_current, "The migration that the database is at.")
     verb("db check", _db_check, "Compare the database's schema with this version's tables.")
     verb("db revision", _db_revision, "Write a migration (developers).").add_argument("message")
+    save = verb("backup", _backup, "Write all that the control plane knows into one file.")
+    save.add_argument("file", type=Path)
+    save.add_argument("--images", action="store_true", help="with the data of images")
+    verb("restore", _restore, "Make an empty control plane what it was.").add_argument(
+        "file", type=Path
+    )
     verb("bootstrap", _bootstrap, "Make the first admin and the catalogue.").add_argument(
         "--admin-password-file", type=Path, required=True
     )
@@ -133,6 +144,31 @@ def _said(changed: bool) -> int:
 
 def _db_upgrade(_options: argparse.Namespace, _config: Config, store: Store) -> int:
     return _said(migrate.upgrade(store))
+
+
+def _db_current(_options: argparse.Namespace, _config: Config, store: Store) -> int:
+    print(f"{migrate.current(store) or 'empty'} (this version: {migrate.head()})")
+    return 0
+
+
+def _backup(options: argparse.Namespace, config: Config, store: Store) -> int:
+    settings = settings_file(options.config, os.environ)
+    made = backup(store, config, settings, options.file, utc_now(), images=options.images)
+    print(f"{options.file}: {made.engine} at migration {made.migration}, {len(made.images)} images")
+    for image in made.images:
+        if not image.contained:
+            print(f"  not contained: data of image {image.id} {image.name or ''}, {image.size} B")
+    return 0
+
+
+def _restore(options: argparse.Namespace, config: Config, store: Store) -> int:
+    settings = settings_file(options.config, os.environ)
+    made = restore(store, config, settings, options.file, utc_now())
+    print(f"restored what was saved at {made.saved_at:%F %T} UTC")
+    for image in made.images:
+        if not (config.images_dir / image.id).exists():
+            print(f"  missing: {config.images_dir / image.id} {image.name or ''}, {image.size} B")
+    return 0
 
 
 def _db_check(_options: argparse.Namespace, _config: Config, store: Store) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,19 @@ class Config:
     workers: bool = True
 
     @property
+    def admin_password_file(self) -> Path:
+        """Where the role control_plane keeps the first administrator's password."""
+        return self.secret_file.with_name("admin-password")
+
+    @property
     def images_dir(self) -> Path:
         """Where uploaded image data lies, a file an image."""
         return self.state_dir / "images"
+
+
+def settings_file(path: Path | None, environ: Mapping[str, str]) -> Path:
+    """The file that ``load`` reads."""
+    return path or Path(environ.get("FREEHOLD_CONFIG", DEFAULT_PATH))
 
 
 def load(path: Path | None = None, environ: dict[str, str] | None = None) -> Config:
@@ -73,16 +84,16 @@ def load(path: Path | None = None, environ: dict[str, str] | None = None) -> Con
         BadRequest: A key that does not exist or a value of the wrong type.
     """
     env = dict(os.environ) if environ is None else environ
-    named = path or (Path(env["FREEHOLD_CONFIG"]) if "FREEHOLD_CONFIG" in env else None)
+    file = settings_file(path, env)
     found: dict[str, Any] = {}
-    if named is not None or DEFAULT_PATH.exists():
-        found = tomllib.loads((named or DEFAULT_PATH).read_text())
+    if file != DEFAULT_PATH or file.exists():
+        found = tomllib.loads(file.read_text())
     known = {field.name: field for field in fields(Config)}
     for key in known:
         if (value := env.get(f"FREEHOLD_{key.upper()}")) is not None:
             found[key] = value
     if unknown := sorted(set(found) - set(known)):
-        raise BadRequest(f"unknown settings {', '.join(unknown)} in {named or DEFAULT_PATH}")
+        raise BadRequest(f"unknown settings {', '.join(unknown)} in {file}")
     return Config(**{key: _typed(key, value) for key, value in found.items()})
 
 

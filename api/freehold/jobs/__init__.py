@@ -10,6 +10,7 @@ back
 from freehold.jobs.converged import Converged, Fault, settle
 from freehold.jobs.document import Entry, Result
 from freehold.jobs.kinds import Ask, Question, Scope, TargetKind
+from freehold.jobs.restored import resume
 from freehold.jobs.target import Target, want
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Scope",
     "Target",
     "TargetKind",
+    "resume",
     "settle",
     "want",
 ]

@@ -11,7 +11,6 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 
 from freehold.errors import Conflict, Unavailable
 from freehold.store.engine import Store
@@ -34,34 +33,60 @@ def current(store: Store) -> str | None:
 
 def head() -> str | None:
     """The newest migration that this code knows."""
-    return ScriptDirectory.from_config(_settings()).get_current_head()
+    return _history().get_current_head()
+
+
+def _history() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_settings())
+
+
+def knows(migration: str) -> bool:
+    """Whether the migration is part of this version's history."""
+    return any(step.revision == migration for step in _history().walk_revisions())
 
 
 def upgrade(store: Store) -> bool:
-    """Bring the schema to ``head``; returns whether anything was done."""
+    """Bring the schema to ``head``; returns whether anything was done.
+
+    Raises:
+        Conflict: The database was used by a newer version.
+    """
     before = current(store)
     if before == head():
         return False
+    if before is not None and not knows(before):
+        raise Conflict(_newer(store, before))
     settings = _settings()
     with store.engine.begin() as connection:
         settings.attributes["connection"] = connection
-        try:
-            command.upgrade(settings, "head")
-        except CommandError as error:
-            raise Conflict(
-                f"The database is at migration {before}, which this version does not know: it was "
-                "used by a newer version. Install that one, or restore a backup of this one's."
-            ) from error
+        command.upgrade(settings, "head")
     return True
 
 
 def require_head(store: Store) -> None:
     """Refuse (Unavailable) to work on another schema than this code's."""
-    if current(store) != head():
-        raise Unavailable(
-            f"The database {store.engine.url.render_as_string(hide_password=True)} is at migration "
-            f"{current(store)}, this version needs {head()}: run `freehold db upgrade`."
-        )
+    found = current(store)
+    if found == head():
+        return
+    if found is None:
+        raise Unavailable(f"{_name(store)} has no tables of Freehold: run `freehold db upgrade`.")
+    if not knows(found):
+        raise Unavailable(_newer(store, found))
+    raise Unavailable(
+        f"{_name(store)} is at migration {found}, this version needs {head()}: "
+        "run `freehold db upgrade`."
+    )
+
+
+def _newer(store: Store, found: str) -> str:
+    return (
+        f"{_name(store)} is at migration {found}, which this version does not know: it was used by "
+        "a newer version. Install that one, or restore a backup of this one's."
+    )
+
+
+def _name(store: Store) -> str:
+    return f"The database {store.engine.url.render_as_string(hide_password=True)}"
 
 
 def write_revision(store: Store, message: str) -> None:
