@@ -56,7 +56,7 @@ lab-shell:  ## A shell on a machine of the lab: make lab-shell HOST=hv1
 	  "{ansible_user}@{ansible_host}".format(**told))'); \
 	exec $$command
 
-test: check sanity e2e  ## Everything: the fast checks, Ansible's, then the story on a cloud of this computer (as root)
+test: check sanity molecule e2e  ## Everything: the fast checks, Ansible's, the roles, then the story on a cloud of this computer (as root)
 
 check: lint types unit contract api postgresql  ## The fast part: lint, types, unit, contract and API tests
 
