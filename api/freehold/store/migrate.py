@@ -11,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 
 from freehold.errors import Conflict, Unavailable
 from freehold.store.engine import Store
@@ -56,11 +57,16 @@ def upgrade(store: Store) -> bool:
         return False
     if before is not None and not knows(before):
         raise Conflict(_newer(store, before))
-    settings = _settings()
     with store.engine.begin() as connection:
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, "head")
+        to_head(connection)
     return True
+
+
+def to_head(connection: Connection) -> None:
+    """The same in the caller's own transaction, on a database that is not newer."""
+    settings = _settings()
+    settings.attributes["connection"] = connection
+    command.upgrade(settings, "head")
 
 
 def require_head(store: Store) -> None:

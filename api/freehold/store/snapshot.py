@@ -94,8 +94,9 @@ def load(store: Store, file: Path, *, sqlite: bool) -> Iterator[Store]:
     migrate.upgrade(snapshot)
     yield snapshot
     if not store.is_sqlite:
-        migrate.upgrade(store)
-        _copy_rows(snapshot, store)
+        with store.engine.begin() as connection:
+            migrate.to_head(connection)
+            _copy_rows(snapshot, connection)
     snapshot.close()
     if store.is_sqlite:
         assert store.engine.url.database is not None
@@ -104,9 +105,9 @@ def load(store: Store, file: Path, *, sqlite: bool) -> Iterator[Store]:
         os.replace(file, store.engine.url.database)
 
 
-def _copy_rows(source: Store, target: Store) -> None:
-    """Copy all rows of all tables between two databases of this version's schema."""
-    with source.engine.connect() as read, target.engine.begin() as write:
+def _copy_rows(source: Store, write: Connection) -> None:
+    """Copy all rows of all tables into a database of this version's schema too."""
+    with source.engine.connect() as read:
         for table in Base.metadata.sorted_tables:
             found = read.execute(select(*map(_as_written, table.columns))).mappings()
             rows = _parents_first(table, [dict(row) for row in found])

@@ -8,6 +8,7 @@ import os
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,26 @@ def due(service: Service) -> int:
     with service.store.read() as session:
         count = select(func.count()).where(Target.wanted > Target.done).select_from(Target)
         return session.scalar(count) or 0
+
+
+def test_a_backup_of_sqlite_serves_on_either_engine(tmp_path: Path) -> None:
+    config = replace(plane(tmp_path / "lite"), database=f"sqlite:///{tmp_path}/lite/lite.sqlite")
+    config.secret_file.parent.mkdir()
+    config.secret_file.write_text("s" * 64)
+    migrate.upgrade(Store(config.database))
+    service = start(config)
+    assert identity.bootstrapped(service)
+    file = save(service, tmp_path / "file")
+    service.store.close()
+
+    config = plane(tmp_path / "restored")
+    bring_back(file, config)
+    service = start(config)
+    people = identity.Cloud(service)
+    people.admin_token = people.client().headers["X-Auth-Token"]
+    people.member("ann", "demo")
+    assert servers_of_ann(service) == []
+    service.store.close()
 
 
 def test_time_on_the_shelf_counts_against_no_deadline(

@@ -143,6 +143,23 @@ def test_what_fails_leaves_the_database_empty(empty: Store, beside: Store, tmp_p
     assert snapshot.is_empty(empty)
 
 
+def test_a_row_that_does_not_fit_leaves_the_database_empty(
+    empty: Store, beside: Store, tmp_path: Path
+) -> None:
+    if empty.is_sqlite:
+        pytest.skip("a file of SQLite is put in place as it is")
+    fill(beside)
+    with beside.engine.begin() as connection:
+        connection.execute(text("UPDATE targets SET wanted = 1099511627776"))
+    file = saved(beside, tmp_path / "file")
+    with (
+        pytest.raises(Conflict, match="Rows of targets do not fit"),
+        snapshot.load(empty, file, sqlite=True),
+    ):
+        pass
+    assert snapshot.is_empty(empty)
+
+
 def test_a_snapshot_of_postgresql_wants_postgresql(beside: Store, tmp_path: Path) -> None:
     with (
         pytest.raises(Conflict, match="only be restored on PostgreSQL"),
