@@ -72,7 +72,6 @@ MOST_HYPERVISORS = 20
 PLAIN_USER = "ops"
 APT_PROXY_PORT = 3142
 HYPERVISOR_GROUPS = ("hypervisor", "ovn_host", "openvswitch")
-DATABASE_PACKAGES = {"sqlite": [], "postgresql": ["postgresql-15"]}
 CONTROL_GROUPS = ("control_plane", "ovn_central")
 
 
@@ -127,7 +126,6 @@ class InventoryModule(BaseInventoryPlugin):
         for key, value in {
             "lab_machine_prefix": self.get_option("prefix"),
             "lab_machine_base": self.get_option("base"),
-            "lab_machine_more_packages": DATABASE_PACKAGES[self.get_option("database")],
             "lab_machine_apt_proxy": f"http://{network[1]}:{APT_PROXY_PORT}",
             "lab_state_dir": state_dir,
             "lab_known_hosts": self._known_hosts(state_dir),
