@@ -32,7 +32,7 @@ def openstack_lines(url: str, password: str, *lines: str) -> list[Any]:
         timeout=100,
         check=False,
     )
-    assert done.stderr == ""
+    assert done.stderr == "", done.stderr
     return _values(done.stdout)
 
 

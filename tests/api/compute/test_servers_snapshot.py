@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.api.compute.cloud import LATEST, Cloud
-from tests.unit.image.qcow2 import header
+from tests.unit.image.qcow2 import whole
 
 SERVERS, IMAGES = "/compute/v2.1/servers", "/image/v2/images"
 
@@ -69,7 +69,7 @@ def test_a_copy_becomes_an_image_that_servers_can_be_made_of(cloud: Cloud, serve
     entry = _copy(cloud)
     assert (entry["id"], entry["server_id"]) == (image_id, server_id)
     assert _has_data(cloud, entry) == 409
-    assert _upload(cloud, entry, header()) == 204
+    assert _upload(cloud, entry, whole()) == 204
     assert _has_data(cloud, entry) == 204
     _answer(cloud, entry)
     assert cloud.document() is None
