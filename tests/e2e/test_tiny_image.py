@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 CHECKOUT = Path(__file__).parents[2]
 SSH = [
@@ -58,10 +58,10 @@ class Guest:
             check=True,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
         ).stdout
 
-    def wait_until(self, command: str, timeout_s: float = 60) -> str:
+    def wait_until(self, command: str, timeout_s: float = 240) -> str:
         """Repeat a command until it succeeds in the guest; return its output."""
         deadline = time.monotonic() + timeout_s
         while True:
