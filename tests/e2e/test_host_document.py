@@ -142,6 +142,7 @@ class Lab:
             [BIN / program, *arguments],
             cwd=CHECKOUT,
             env={**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.support.lab import Lab, run, until
 
@@ -63,17 +64,38 @@ def test_a_saved_document_runs_by_hand(cloud: Lab) -> None:
         cloud.shell("control", f"rm -rf {folder}")
 
 
+KILL_IN_THE_MIDDLE = """
+import sqlite3, subprocess, time
+database = sqlite3.connect("file:/var/lib/freehold/freehold.sqlite?mode=ro", uri=True)
+begun = (
+    "select 1 from targets join servers on servers.host = targets.name"
+    " where targets.kind = 'host' and lease is not null and servers.name = 'survivor'"
+)
+given_up = time.monotonic() + 120
+while not database.execute(begun).fetchone():
+    assert time.monotonic() < given_up, "no job began"
+    time.sleep(0.01)
+subprocess.run("systemctl kill --kill-who=main --signal=KILL freehold".split(), check=True)
+"""
+
+
 def test_a_service_that_is_killed_in_the_middle_finishes_what_was_asked(cloud: Lab) -> None:
-    made = cloud.show(
-        *("server", "create", "survivor", "--image", "tiny", "--flavor", "tiny"),
-        *("--network", "private"),
-    )
-    until("a job runs", lambda: "leased" in cloud.freehold("target list"), 30)
-    cloud.shell("control", "systemctl kill --kill-who=main --signal=KILL freehold")
+    process = "systemctl show --property=MainPID freehold"
+    before = cloud.shell("control", process)
+    with ThreadPoolExecutor(1) as pool:
+        killed = pool.submit(cloud.shell, "control", f"python3 - <<'PY'{KILL_IN_THE_MIDDLE}PY")
+        # The client looks once more at what it made: by then the service may be gone.
+        run(
+            *(".venv/bin/openstack", "server", "create", "survivor", "--image", "tiny"),
+            *("--flavor", "tiny", "--network", "private"),
+            env={"OS_CLOUD": "demo"},
+            check=False,
+        )
+        killed.result()
 
     def active() -> bool:
         shown = run(
-            *(".venv/bin/openstack", "server", "show", made["id"], "-f", "value", "-c", "status"),
+            *(".venv/bin/openstack", "server", "show", "survivor", "-f", "value", "-c", "status"),
             env={"OS_CLOUD": "demo"},
             check=False,
         )
@@ -81,7 +103,8 @@ def test_a_service_that_is_killed_in_the_middle_finishes_what_was_asked(cloud: L
         return shown.stdout.strip() == "ACTIVE"
 
     until("the server is ACTIVE", active, 90)
-    cloud.openstack("server", "delete", "--wait", made["id"])
+    assert cloud.shell("control", process) != before
+    cloud.openstack("server", "delete", "--wait", "survivor")
 
 
 def test_run_folders_and_logs_hold_no_secret(cloud: Lab) -> None:

@@ -56,6 +56,7 @@ class Guest:
                 command,
             ],
             check=True,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=60,
@@ -97,7 +98,9 @@ def guest(request: pytest.FixtureRequest, image: Path, tmp_path: Path) -> Iterat
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen(qemu_command(request.param, tmp_path, port))
+    process = subprocess.Popen(
+        qemu_command(request.param, tmp_path, port), stdin=subprocess.DEVNULL
+    )
     try:
         yield Guest(process, tmp_path, port)
     finally:

@@ -49,6 +49,8 @@ def run(
     done = subprocess.run(
         words,
         cwd=CHECKOUT,
+        # ssh leaves a shared stdin non-blocking, which the next Ansible refuses.
+        stdin=subprocess.DEVNULL,
         env={**os.environ, **(env or {})},
         capture_output=True,
         text=True,

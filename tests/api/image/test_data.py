@@ -175,7 +175,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(
     image = create(client)
     with half_an_upload(service, url, owner_caller, image["id"]):
         _wait_for(_saving(client, image["id"]))
-        assert len(files(service)) == 1
+        _wait_for(lambda: len(files(service)) == 1)
         assert upload(client, image["id"]).status_code == 409
     _wait_for(_queued(client, image["id"]))
     _wait_for(lambda: files(service) == [])
