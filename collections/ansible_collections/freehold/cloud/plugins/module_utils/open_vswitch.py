@@ -15,7 +15,7 @@ from typing import Any
 
 # The three tables that ``LOOK`` asks for, in the order in which ovs-vsctl answers.
 LOOK = (
-    ["--columns=name,datapath_type,fail_mode,ports", "list", "Bridge"],
+    ["--columns=name,datapath_type,fail_mode,ports,other_config", "list", "Bridge"],
     ["--columns=_uuid,name", "list", "Port"],
     ["--columns=name,error", "list", "Interface"],
     ["--columns=external_ids", "list", "Open_vSwitch"],
@@ -28,12 +28,25 @@ class SwitchError(Exception):
 
 @dataclass(frozen=True)
 class Bridge:
-    """A bridge; ``ports`` are the ones wanted (or found), without the bridge's own local port."""
+    """A bridge, as wanted or found.
+
+    ``ports`` are without the bridge's own local port; ``hwaddr`` is the fixed MAC address of that
+    local port, None where it does not matter (the switch then chooses one).
+    """
 
     name: str
     datapath_type: str = "system"
     fail_mode: str = "standalone"
     ports: frozenset[str] = frozenset()
+    hwaddr: str | None = None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that are asked for: columns and values as ovs-vsctl takes them."""
+        asked = {"datapath_type": self.datapath_type, "fail_mode": self.fail_mode}
+        if self.hwaddr is not None:
+            asked["other_config:hwaddr"] = json.dumps(self.hwaddr)
+        return asked
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,7 @@ def read_switch(text: str) -> Switch:
             datapath_type=row["datapath_type"] or "system",
             fail_mode=next(iter(_set(row["fail_mode"])), "standalone"),
             ports=own - {row["name"]},
+            hwaddr=row["other_config"].get("hwaddr"),
         )
     return Switch(
         bridges=found,
@@ -133,9 +147,8 @@ def steps(bridges: Sequence[Bridge], external_ids: Mapping[str, str], have: Swit
 
 
 def _bridge_steps(want: Bridge, found: Bridge | None) -> list[Step]:
-    options = {"datapath_type": want.datapath_type, "fail_mode": want.fail_mode}
     if found is None:
-        told = tuple(f"{key}={value}" for key, value in options.items())
+        told = tuple(f"{key}={value}" for key, value in want.settings.items())
         return [
             Step(
                 f"add bridge {want.name} with {', '.join(told)}",
@@ -147,8 +160,8 @@ def _bridge_steps(want: Bridge, found: Bridge | None) -> list[Step]:
             f"set {key} of bridge {want.name} to {value}",
             ("set", "Bridge", want.name, f"{key}={value}"),
         )
-        for key, value in options.items()
-        if getattr(found, key) != value
+        for key, value in want.settings.items()
+        if found.settings.get(key) != value
     ]
 
 

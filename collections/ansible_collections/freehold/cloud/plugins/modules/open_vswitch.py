@@ -34,6 +34,11 @@ options:
         type: str
         choices: [standalone, secure]
         default: standalone
+      hwaddr:
+        description:
+          - The MAC address of the bridge's local port.
+          - Without it the switch chooses one, another each time that the bridge is made.
+        type: str
       ports:
         description: NICs of the host that belong to the bridge.
         type: list
@@ -127,6 +132,7 @@ def main() -> None:
             "choices": ["standalone", "secure"],
             "default": "standalone",
         },
+        "hwaddr": {"type": "str"},
         "ports": {"type": "list", "elements": "str", "default": []},
     }
     module = AnsibleModule(
@@ -137,7 +143,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     bridges = [
-        Bridge(b["name"], b["datapath_type"], b["fail_mode"], frozenset(b["ports"]))
+        Bridge(b["name"], b["datapath_type"], b["fail_mode"], frozenset(b["ports"]), b["hwaddr"])
         for b in module.params["bridges"]
     ]
     external_ids = {key: _text(value) for key, value in module.params["external_ids"].items()}

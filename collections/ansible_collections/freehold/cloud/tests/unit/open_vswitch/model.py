@@ -38,6 +38,8 @@ def _after(words: list[str], switch: Switch) -> Switch:
             return replace(switch, bridges={**switch.bridges, name: own})
         case ["set", "Bridge", name, *settings]:
             fields = dict(one.split("=", 1) for one in settings)
+            if "other_config:hwaddr" in fields:
+                fields["hwaddr"] = json.loads(fields.pop("other_config:hwaddr"))
             own = replace(switch.bridges[name], **fields)
             return replace(switch, bridges={**switch.bridges, name: own})
         case ["set", "Open_vSwitch", ".", setting]:

@@ -54,6 +54,7 @@ def some_bridges(draw: st.DrawFn) -> list[Bridge]:
             draw(st.sampled_from(["system", "netdev"])),
             draw(st.sampled_from(["standalone", "secure"])),
             frozenset(port for port, home in homes.items() if home == name),
+            draw(st.sampled_from([None, "02:00:00:00:00:01", "02:00:00:00:00:02"])),
         )
         for name in draw(st.lists(st.sampled_from(BRIDGES), unique=True))
     ]
@@ -82,5 +83,6 @@ def test_a_plan_that_is_done_leaves_nothing_and_touches_nothing_that_is_not_name
     named = {one.name for one in bridges}
     for one in found:
         assert done.bridges[one.name].ports >= one.ports
+        assert one.hwaddr is None or done.bridges[one.name].hwaddr is not None
         if one.name not in named:
             assert done.bridges[one.name] == one

@@ -12,7 +12,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.open_vswitch import
     steps,
 )
 
-EXTERNAL = Bridge("br-ex", "netdev", "standalone", frozenset({"ext0"}))
+EXTERNAL = Bridge("br-ex", "netdev", "standalone", frozenset({"ext0"}), hwaddr="02:00:00:00:00:01")
 
 
 def printed(
@@ -23,7 +23,7 @@ def printed(
 ) -> str:
     """Text as ovs-vsctl --format=json prints it: a table a line, values in OVSDB's notation."""
     tables = (
-        (["name", "datapath_type", "fail_mode", "ports"], bridges),
+        (["name", "datapath_type", "fail_mode", "ports", "other_config"], bridges),
         (["_uuid", "name"], ports),
         (["name", "error"], interfaces),
         (["external_ids"], [[["map", settings]]]),
@@ -39,8 +39,11 @@ def test_values_reach_ovsdb_as_strings_whatever_is_in_them() -> None:
 def test_what_the_switch_prints_is_read() -> None:
     text = printed(
         [
-            ["br-int", "", ["set", []], ["uuid", "1"]],
-            ["br-ex", "netdev", "standalone", ["set", [["uuid", "2"], ["uuid", "3"]]]],
+            ["br-int", "", ["set", []], ["uuid", "1"], ["map", []]],
+            [
+                *("br-ex", "netdev", "standalone", ["set", [["uuid", "2"], ["uuid", "3"]]]),
+                ["map", [["hwaddr", "02:00:00:00:00:01"]]],
+            ],
         ],
         [[["uuid", "1"], "br-int"], [["uuid", "2"], "br-ex"], [["uuid", "3"], "ext0"]],
         [["ext0", "could not open network device ext0"], ["br-ex", ["set", []]]],
