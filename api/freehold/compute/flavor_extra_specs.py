@@ -11,6 +11,7 @@ from freehold.access import Rule
 from freehold.compute.flavor import SEE_SPECS, Flavor, find_flavor
 from freehold.errors import BadRequest, NotFound
 from freehold.http import Call, Routes
+from freehold.store import lock_row
 
 POLICY = "os_compute_api:os-flavor-extra-specs"
 RULES = [
@@ -33,6 +34,12 @@ class ExtraSpecs(BaseModel):
 
 def _flavor(call: Call, flavor_id: str) -> Flavor:
     return find_flavor(call.session, call.caller, flavor_id)
+
+
+def _flavor_to_change(call: Call, flavor_id: str) -> Flavor:
+    flavor = _flavor(call, flavor_id)
+    lock_row(call.session, flavor)
+    return flavor
 
 
 def _known(flavor: Flavor, key: str) -> str:
@@ -61,7 +68,7 @@ def list_specs(call: Call, flavor_id: str) -> dict[str, Any]:
 
 def create_specs(call: Call, flavor_id: str, body: ExtraSpecs) -> dict[str, Any]:
     """Add extra specs, or change them."""
-    _add(call, _flavor(call, flavor_id), body.extra_specs)
+    _add(call, _flavor_to_change(call, flavor_id), body.extra_specs)
     return body.model_dump()
 
 
@@ -74,13 +81,13 @@ def update_spec(call: Call, flavor_id: str, key: str, body: dict[str, Value]) ->
     """Change one extra spec, or add it."""
     if list(body) != [key]:
         raise BadRequest("Request body and URI mismatch")
-    _add(call, _flavor(call, flavor_id), body)
+    _add(call, _flavor_to_change(call, flavor_id), body)
     return body
 
 
 def delete_spec(call: Call, flavor_id: str, key: str) -> None:
     """Remove one extra spec."""
-    flavor = _flavor(call, flavor_id)
+    flavor = _flavor_to_change(call, flavor_id)
     _known(flavor, key)
     flavor.extra_specs = {
         name: flavor.extra_specs[name] for name in flavor.extra_specs if name != key

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, lazyload, mapped_column, relationship
 from freehold.errors import NotFound
 from freehold.http import Call
 from freehold.jobs import Converged
-from freehold.store import Base, new_id
+from freehold.store import Base, lock_row, new_id
 
 POWER_ON, POWER_OFF = "on", "off"
 POWER_PAUSED, POWER_SUSPENDED = "paused", "suspended"
@@ -128,19 +128,15 @@ def find_server(call: Call, server_id: str, rule: str) -> Server:
             exactly like an unknown id.
         Forbidden: It is in the caller's project, but policy says no.
     """
-    writes = call.request.method not in ("GET", "HEAD")
     server = None
     if _ID.fullmatch(server_id):
-        server = call.session.get(
-            Server,
-            server_id,
-            options=[lazyload(Server.tag_rows)],
-            with_for_update=writes or None,
-        )
+        server = call.session.get(Server, server_id, options=[lazyload(Server.tag_rows)])
     hidden = server is not None and (
         server.project_id != call.caller.project_id and not call.may(rule, server.policy_target)
     )
     if server is None or hidden:
         raise NotFound(f"Instance {server_id} could not be found.")
     call.enforce(rule, server.policy_target)
+    if call.request.method not in ("GET", "HEAD"):
+        lock_row(call.session, server)
     return server

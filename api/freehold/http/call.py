@@ -87,6 +87,18 @@ class Call:
         """The same as a question."""
         return self.access.allows(self.caller, rule, target)
 
+    def write(self, step: Callable[[], T]) -> T:
+        """Run ``step`` in one write transaction, which is then ``session``; see ``Store.transact``.
+
+        For operations with ``writes=False`` that first work out what no writer should wait for.
+        """
+
+        def in_session(session: Session) -> T:
+            self.session = session
+            return step()
+
+        return self.store.transact(in_session)
+
     def audit(self, action: str, resource: str, resource_id: str, **facts: Any) -> None:
         """Write into the audit trail, in this transaction. No secrets in ``facts``."""
         self.access.record(
@@ -111,12 +123,9 @@ async def transact(call: Call, step: Callable[[], T], *, writes: bool = True) ->
     def run() -> T:
         call.now = utc_now()
         if writes:
-            return call.store.transact(in_session)
+            return call.write(step)
         with call.store.read() as session:
-            return in_session(session)
-
-    def in_session(session: Session) -> T:
-        call.session = session
-        return step()
+            call.session = session
+            return step()
 
     return await call.threads.run(run)

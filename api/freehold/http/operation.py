@@ -15,7 +15,6 @@ from typing import Any, TypedDict, Unpack
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
-from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -108,14 +107,10 @@ class Operation:
             if not self.writes:
                 outcome = self.function(call=call, **arguments)
         if self.writes:
-            outcome = call.store.transact(lambda session: self._write(call, session, arguments))
+            outcome = call.write(lambda: self.function(call=call, **arguments))
         if isinstance(outcome, Later):
             outcome = outcome.finish()
         return outcome if isinstance(outcome, Response) else _rendered(outcome)
-
-    def _write(self, call: Call, session: Session, arguments: Mapping[str, Any]) -> Any:
-        call.session = session
-        return self.function(call=call, **arguments)
 
     def _admit(self, call: Call) -> None:
         """Find out who calls, and refuse who may not.

@@ -181,7 +181,7 @@ def show_credential(call: Call, user_id: str, credential_id: str) -> dict[str, A
 
 def create_credential(call: Call, user_id: str, body: NewApplicationCredential) -> dict[str, Any]:
     """Make an application credential for the project of the caller's token; its secret is shown
-    in this answer only.
+    in this answer only. It is hashed before the transaction, which no writer waits for.
     """
     call.enforce("identity:create_application_credential", {"target.user.id": user_id})
     require_unrestricted(call)
@@ -192,8 +192,15 @@ def create_credential(call: Call, user_id: str, body: NewApplicationCredential) 
         raise BadRequest("An application credential is for the project of the token.")
     if wish.access_rules:
         raise BadRequest("Access rules are not supported; leave access_rules out.")
-    _require_free_name(call.session, user_id, wish.name)
     secret, stored = secret_hash(wish.secret)
+    shown = call.write(lambda: _create(call, user_id, wish, stored))
+    return {"application_credential": {**shown, "secret": secret}}
+
+
+def _create(
+    call: Call, user_id: str, wish: ApplicationCredentialWish, stored: str
+) -> dict[str, Any]:
+    _require_free_name(call.session, user_id, wish.name)
     credential = ApplicationCredential(
         id=new_hex_id(),
         name=wish.name,
@@ -208,8 +215,7 @@ def create_credential(call: Call, user_id: str, body: NewApplicationCredential) 
     call.session.add(credential)
     call.session.flush()
     call.audit("create", "application_credential", credential.id)
-    shown = wire(call, credential, _roles(call.session))
-    return {"application_credential": {**shown, "secret": secret}}
+    return wire(call, credential, _roles(call.session))
 
 
 def delete_credential(call: Call, user_id: str, credential_id: str) -> Reply:
@@ -300,5 +306,5 @@ _ALL = "/users/{user_id}/application_credentials"
 _ONE = "/users/{user_id}/application_credentials/{credential_id}"
 add_read(ROUTES, _ALL, list_credentials, policy="logged_in")
 add_read(ROUTES, _ONE, show_credential, policy="logged_in")
-ROUTES.add("POST", _ALL, create_credential, policy="logged_in", status=201)
+ROUTES.add("POST", _ALL, create_credential, policy="logged_in", status=201, writes=False)
 ROUTES.add("DELETE", _ONE, delete_credential, policy="logged_in", status=204)

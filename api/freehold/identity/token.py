@@ -18,6 +18,7 @@ from freehold.identity.catalog import catalog
 from freehold.identity.lockout import Lockout
 from freehold.identity.scope import role_refs, scoped
 from freehold.identity.version import VERSION
+from freehold.store import lock
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def show_token(call: Call) -> Reply:
 
 def revoke_token(call: Call) -> Reply:
     """Make a token void; tokens made from it by rescoping stay good."""
+    lock(call.session, "identity", "token", call.request.headers.get("x-subject-token", ""))
     _, subject = _subject(call)
     call.enforce("identity:revoke_token", {"target.token.user_id": subject.user_id})
     revoke(call.session, call.now, audit_id=subject.audit_ids[0], user_id=subject.user_id)

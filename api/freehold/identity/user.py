@@ -169,9 +169,7 @@ def create_user(call: Call, body: NewUser) -> dict[str, Any]:
     """Make a user. The password is hashed before the transaction, which no writer waits for."""
     wish = body.user
     secret = None if wish.password is None else hashed(wish.password)
-    with call.store.write() as session:
-        call.session = session
-        return _create(call, wish, secret)
+    return call.write(lambda: _create(call, wish, secret))
 
 
 def _create(call: Call, wish: UserWish, secret: str | None) -> dict[str, Any]:
@@ -200,9 +198,7 @@ def update_user(call: Call, user_id: str, body: ChangedUser) -> dict[str, Any]:
     """Change a user; a new password or disabling voids their tokens."""
     wish = body.user
     secret = None if wish.password is None else hashed(wish.password)
-    with call.store.write() as session:
-        call.session = session
-        return _update(call, user_id, wish, secret)
+    return call.write(lambda: _update(call, user_id, wish, secret))
 
 
 def _update(call: Call, user_id: str, wish: UserChange, secret: str | None) -> dict[str, Any]:
@@ -250,14 +246,16 @@ def change_password(call: Call, user_id: str, body: ChangedPassword) -> Reply:
     history = call.config.password_history
     _require_new(call.session, kept, body.user.password, history)
     old, fresh = kept.hash, hashed(body.user.password)
-    with call.store.write() as session:
-        call.session = session
-        lock(session, "identity", "password", user_id)
-        if session.scalar(select(Password.hash).where(Password.user_id == user_id)) != old:
+
+    def keep() -> None:
+        lock(call.session, "identity", "password", user_id)
+        if call.session.scalar(select(Password.hash).where(Password.user_id == user_id)) != old:
             raise Conflict(f"The password of user {user_id} was changed meanwhile; try again.")
-        keep_password(session, user_id, fresh, call.now, history=history)
-        revoke(session, call.now, user_id=user_id)
+        keep_password(call.session, user_id, fresh, call.now, history=history)
+        revoke(call.session, call.now, user_id=user_id)
         call.audit("change_password", "user", user_id)
+
+    call.write(keep)
     return Reply(status=204)
 
 

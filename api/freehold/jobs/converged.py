@@ -4,6 +4,9 @@
 that a
 machine last answered for. A row is *settled* when they are equal. Status for tenants is computed
 from these, never stored.
+
+Nobody builds a wish on an older one: a write of a row whose generation has grown since it was read
+(two deletes at once, a change beside a delete) is a lost race, which ``Store.transact`` runs again.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from freehold.jobs.document import Entry
 
@@ -45,6 +48,11 @@ class Converged:
     found: Mapped[dict[str, Any]] = mapped_column(default=dict)
     fault: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     deadline: Mapped[datetime | None] = mapped_column(default=None, index=True)
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805
+        # SQLAlchemy then adds the generation that was read to the WHERE of updates and deletes.
+        return {"version_id_col": cls.generation, "version_id_generator": False}
 
     @property
     def settled(self) -> bool:

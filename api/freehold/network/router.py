@@ -209,9 +209,9 @@ def update_router(call: Call, router_id: str, body: _Change) -> dict[str, Any]:
     from freehold.network.router_gateway import change_gateway
     from freehold.network.router_route import checked_routes
 
-    lock(call.session, "router", router_id)
     router = find(call.session, Router, router_id, mine(call.caller))
     call.enforce("update_router", {"project_id": router.project_id})
+    lock(call.session, "router", router_id)
     wish = body.router
     changed = router.apply(wish.said("name", "description", "admin_state_up"))
     if "external_gateway_info" in wish.model_fields_set:
@@ -231,9 +231,9 @@ def delete_router(call: Call, router_id: str) -> None:
     """Remove a router that has no interfaces."""
     from freehold.network.router_gateway import clear_gateway
 
-    lock(call.session, "router", router_id)
     router = find(call.session, Router, router_id, mine(call.caller))
     call.enforce("delete_router", {"project_id": router.project_id})
+    lock(call.session, "router", router_id)
     ports = ports_of_routers(call.session, [router.id]).get(router.id, [])
     if any(port.device_owner == ROUTER_INTERFACE for port in ports):
         raise Conflict(f"Router {router.id} still has ports", kind="RouterInUse")

@@ -40,9 +40,9 @@ class InterfaceWish(Strict):
 
 
 def _router(call: Call, router_id: str, rule: str) -> Router:
-    lock(call.session, "router", router_id)
     router = find(call.session, Router, router_id, mine(call.caller))
     call.enforce(rule, {"project_id": router.project_id})
+    lock(call.session, "router", router_id)
     return router
 
 

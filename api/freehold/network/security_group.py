@@ -181,8 +181,7 @@ def _with_default(call: Call) -> None:
     if project_id is None or call.session.execute(known).first() is not None:
         return
     call.session.rollback()
-    with call.store.write() as session:
-        default_group_id(session, project_id, call.now)
+    call.store.transact(lambda session: default_group_id(session, project_id, call.now))
 
 
 def list_groups(call: Call) -> dict[str, Any]:
@@ -294,7 +293,9 @@ def is_used(session: Session, group_id: str) -> bool:
 def drop_rule(session: Session, rule: SecurityGroupRule, now: datetime) -> None:
     """Take a rule out of its group."""
     group = session.get_one(SecurityGroup, rule.security_group_id)
-    group.rules.remove(rule)
+    session.delete(rule)
+    session.flush()
+    session.expire(group, ["rules"])
     group.touch(now)
     converge(session, group, now)
 

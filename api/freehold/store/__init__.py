@@ -1,7 +1,7 @@
 """The database: one engine for SQLite and PostgreSQL, sessions, ids, times. Knows no resource."""
 
 from freehold.store import migrate, snapshot
-from freehold.store.engine import Store, ask_to_wake, lock, on_commit
+from freehold.store.engine import Store, ask_to_wake, lock, lock_row, on_commit
 from freehold.store.related import OWNERS, related
 from freehold.store.schema import Base, UtcDateTime, new_hex_id, new_id, utc_now
 
@@ -12,6 +12,7 @@ __all__ = [
     "UtcDateTime",
     "ask_to_wake",
     "lock",
+    "lock_row",
     "migrate",
     "new_hex_id",
     "new_id",

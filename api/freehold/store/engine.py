@@ -2,23 +2,27 @@
 
 A write transaction on SQLite takes the database's write lock at its start (``BEGIN IMMEDIATE``)
 behind a lock of this process, so writers queue fairly instead of polling and never fail half way.
-On PostgreSQL writers run side by side: code that decides on sums of rows calls ``lock`` first, and
-one that loses a race for rows is run again (``Store.transact``).
+On PostgreSQL writers run side by side: code that decides on sums of rows calls ``lock`` first, code
+that makes a new value of a row's old one calls ``lock_row``. Who loses a race for rows, as told by
+the database or by a write that finds a row no longer as it was read, is run again
+(``Store.transact``).
 """
 
 from __future__ import annotations
 
 import threading
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NoResultFound, SAWarning
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm.exc import StaleDataError
 
 from freehold.errors import Conflict
 
@@ -32,6 +36,10 @@ _ATTEMPTS = 5
 # foreign_key_violation. The last two are races too: what the transaction looked up before has come
 # or gone since.
 _LOST_RACES = frozenset({"40001", "40P01", "23505", "23503"})
+# A write finds its row gone or newer (of a delete that finds none SQLAlchemy only warns, and it
+# would be answered as done); what another row refers to is there no longer.
+_LOST_ROWS = (StaleDataError, SAWarning, NoResultFound)
+warnings.filterwarnings("error", r"DELETE statement on table .* expected to delete", SAWarning)
 
 
 _JSON: dict[str, Any] = {
@@ -92,17 +100,21 @@ class Store:
     def transact(self, step: Callable[[Session], T]) -> T:
         """Run ``step`` in one write transaction; again from its start when another one won a race.
 
-        So ``step`` must touch nothing but the database. It raises what ``step`` raises.
+        So ``step`` must touch nothing but the database. It raises what ``step`` raises. Those who
+        lost run one after another, so that of many who want one row each has its turn.
 
         Raises:
             Conflict: It lost every time.
         """
+        lost: Exception | None = None
         for _ in range(_ATTEMPTS):
             try:
                 with self.write() as session:
+                    if lost is not None:
+                        lock(session, "losers of races")
                     return step(session)
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in _LOST_RACES:
+            except (DBAPIError, *_LOST_ROWS) as error:
+                if self.is_sqlite or not _is_lost_race(error):
                     raise
                 lost = error
         raise Conflict(
@@ -112,6 +124,12 @@ class Store:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def _is_lost_race(error: Exception) -> bool:
+    if isinstance(error, DBAPIError):
+        return getattr(error.orig, "sqlstate", None) in _LOST_RACES
+    return True
 
 
 def on_commit(session: Session, callback: Callable[[], None]) -> None:
@@ -133,6 +151,22 @@ def lock(session: Session, *key: str) -> None:
     if session.get_bind().dialect.name == "postgresql":
         number = zlib.crc32("/".join(key).encode())
         session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+def lock_row(session: Session, row: Any) -> None:
+    """Let nobody else change ``row`` until the transaction ends; it is read again as it is now.
+
+    For what makes a new value of the old one (a list that grows by one). SQLite has one writer.
+    Called once it is known that the caller may change it: a stranger must not make its owner wait.
+
+    Raises:
+        StaleDataError: It is gone, which is a lost race (``Store.transact``).
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    key = inspect(row).identity
+    if session.get(type(row), key, populate_existing=True, with_for_update=True) is None:
+        raise StaleDataError(f"{type(row).__name__} {key} is gone.")
 
 
 def _engine(url: str) -> Engine:

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from freehold.errors import Conflict
 from freehold.jobs import Target, want
-from freehold.store import Store, ask_to_wake, lock, on_commit
+from freehold.network.network import Network
+from freehold.store import Store, ask_to_wake, lock, lock_row, on_commit
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -21,6 +22,11 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 def add(name: str, priority: int = 5) -> Target:
     """Any row does; a target has few columns that must be said."""
     return Target(kind="lamp", name=name, priority=priority)
+
+
+def network() -> Network:
+    """A row that a machine must follow."""
+    return Network(project_id="p", mtu=1450, created_at=NOW, updated_at=NOW)
 
 
 def names(store: Store) -> list[str]:
@@ -93,6 +99,81 @@ def test_one_who_looked_before_another_wrote_looks_again(store: Store) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(make, range(2))) == ["a is there.", "made"]
+
+
+def test_of_two_who_delete_a_row_one_has_done_it(store: Store) -> None:
+    store.transact(lambda session: session.add(add("a")))
+    both_looked = threading.Barrier(2)
+
+    def remove(_: int) -> bool:
+        def step(session: Session) -> bool:
+            row = session.get(Target, ("lamp", "a"))
+            with suppress(threading.BrokenBarrierError):
+                both_looked.wait(0.5)
+            if row is None:
+                return False
+            session.delete(row)
+            return True
+
+        return store.transact(step)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(remove, range(2))) == [False, True]
+
+
+def test_a_wish_that_was_made_beside_another_is_made_upon_it(store: Store) -> None:
+    """Were both the second generation, a machine's answer to one would settle the other too."""
+    store.transact(lambda session: session.add(network()))
+    both_looked = threading.Barrier(2)
+
+    def change(name: str) -> None:
+        def step(session: Session) -> None:
+            row = session.scalars(select(Network)).one()
+            with suppress(threading.BrokenBarrierError):
+                both_looked.wait(0.5)
+            row.name += name
+            row.ask(NOW, 60)
+
+        store.transact(step)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(change, ("a", "b")))
+    with store.read() as session:
+        row = session.scalars(select(Network)).one()
+        assert (sorted(row.name), row.generation) == (["a", "b"], 3)
+
+
+def test_what_grows_under_a_row_lock_loses_nothing(store: Store) -> None:
+    store.transact(lambda session: session.add(add("a", 0)))
+
+    def grow(_: int) -> None:
+        def step(session: Session) -> None:
+            row = session.get_one(Target, ("lamp", "a"))
+            lock_row(session, row)
+            row.priority += 1
+
+        store.transact(step)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(grow, range(24)))
+    with store.read() as session:
+        assert session.get_one(Target, ("lamp", "a")).priority == 24
+
+
+def test_each_of_many_who_want_one_row_has_its_turn(store: Store) -> None:
+    """More lose at once than there are attempts; those who lost stand in a line."""
+    store.transact(lambda session: session.add(network()))
+
+    def change(_: int) -> None:
+        def step(session: Session) -> None:
+            session.scalars(select(Network)).one().ask(NOW, 60)
+
+        store.transact(step)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(change, range(48)))
+    with store.read() as session:
+        assert session.scalars(select(Network)).one().generation == 49
 
 
 def test_who_holds_a_lock_decides_alone(store: Store) -> None:
