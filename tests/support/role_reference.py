@@ -24,18 +24,20 @@ LAYERS = (
     "postgresql",
     "control_plane",
 )
+TOOLS = ("image_tiny", "image_debian", "image_import", "lab_machine")
 HEAD = """# Roles and their variables
 
 Made from `roles/*/meta/argument_specs.yml` by `python -m tests.support.role_reference`. The
 roles are in the order of `playbooks/site.yml`. A machine gets a role by being in the inventory's
 group of the same name (`preflight`, `base`: all machines; `openvswitch`: those of
 `ovn_host`; `postgresql`: those of `control_plane` where `control_plane_database` is `postgresql`).
+The last four are no part of a deployment: playbooks run them on the computer where Ansible runs.
 """
 
 
 def page() -> str:
     """The whole page as it should be."""
-    return HEAD + "".join(_role(role) for role in LAYERS)
+    return HEAD + "".join(_role(role) for role in LAYERS + TOOLS)
 
 
 def _role(role: str) -> str:
@@ -60,6 +62,8 @@ def _option(name: str, option: dict[str, Any]) -> str:
 def _default(option: dict[str, Any]) -> str:
     if option.get("required"):
         return "must be set"
+    if "default" not in option:
+        return "as in the role's defaults"
     default = option["default"]
     return f"`{default if isinstance(default, str) and default else json.dumps(default)}`"
 
