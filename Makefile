@@ -79,8 +79,9 @@ contract: setup
 api: setup  ## Raw HTTP and stock clients against the service: make api DATABASE=postgresql
 	$(BIN)/pytest -q -n 2 $(if $(DATABASE),--database $(DATABASE)) tests/api
 
-postgresql: setup  ## The store, the jobs and parallel requests again, on PostgreSQL
-	$(BIN)/pytest -q -n 2 --database postgresql tests/contract/store tests/unit/jobs tests/api/network/test_parallel.py tests/api/operations/test_backup.py
+postgresql: setup  ## The store, the jobs and what many ask at once again, on PostgreSQL
+	$(BIN)/pytest -q -n 2 --database postgresql tests/contract/store tests/unit/jobs tests/api/network/test_parallel.py \
+	  tests/api/input/test_at_once.py tests/api/operations/test_backup.py
 
 fuzz: setup  ## Draw many requests from the OpenAPI document: make fuzz EXAMPLES=500 SEED=7
 	FREEHOLD_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) FREEHOLD_FUZZ_SEED=$(or $(SEED),1) $(BIN)/pytest -q -n 2 tests/api/fuzz

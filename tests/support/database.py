@@ -6,6 +6,7 @@ reached by a socket there alone, gone with the tests.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -14,12 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psycopg
+
+from freehold.app import rooms
+from freehold.store import Base, Store
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/lib/postgresql"))
 SOCKET = "FREEHOLD_TEST_POSTGRESQL"
 OWNER = "postgres"
+KEPT = "kept"
 
 
 def fresh(folder: Path) -> str:
@@ -29,21 +35,90 @@ def fresh(folder: Path) -> str:
     return _made("template0")
 
 
+def with_tables(folder: Path) -> str:
+    """The URL of a database with all tables and no rows; made once, as it takes its time."""
+    if SOCKET in os.environ:
+        return _made(_template(os.environ[SOCKET]))
+    (folder / "freehold.sqlite").write_bytes(_file())
+    return fresh(folder)
+
+
+@functools.cache
+def _template(_cluster: str) -> str:
+    url = _made("template0")
+    _make_tables(url)
+    return _name(url)
+
+
+@functools.cache
+def _file() -> bytes:
+    with TemporaryDirectory() as folder:
+        _make_tables(fresh(Path(folder)))
+        return (Path(folder) / "freehold.sqlite").read_bytes()
+
+
+def _make_tables(url: str) -> None:
+    rooms()
+    store = Store(url)
+    Base.metadata.create_all(store.engine)
+    store.close()
+
+
 def copied(url: str, folder: Path) -> str:
     """The URL of a copy of the database at ``url``, which nobody has open."""
     if url.startswith("sqlite"):
         copy = folder / "freehold.sqlite"
-        shutil.copy(url.removeprefix("sqlite:///"), copy)
+        shutil.copy(_path(url), copy)
         return f"sqlite:///{copy}"
-    return _made(url.partition("?")[0].rpartition("/")[2])
+    return _made(_name(url))
+
+
+def keep(url: str) -> None:
+    """Remember all rows of the database at ``url``, which nobody has open."""
+    if url.startswith("sqlite"):
+        shutil.copy(_path(url), f"{_path(url)}.kept")
+    else:
+        _run_on(url, f"CREATE SCHEMA {KEPT}")
+        _each_table(url, "CREATE TABLE {kept}.{table} AS TABLE {table}")
+
+
+def put_back(url: str) -> None:
+    """Bring back the rows that ``keep`` remembered; nobody has the database open."""
+    if url.startswith("sqlite"):
+        shutil.copy(f"{_path(url)}.kept", _path(url))
+    else:
+        _each_table(url, "DELETE FROM {table}; INSERT INTO {table} TABLE {kept}.{table}")
+
+
+def _each_table(url: str, statement: str) -> None:
+    """One round for all tables, with foreign keys left unchecked; a database's copy takes long."""
+    names = Base.metadata.tables
+    script = [statement.format(table=f'"{name}"', kept=KEPT) for name in names]
+    _run_on(url, "; ".join(["SET session_replication_role = replica", *script]))
+
+
+def _run_on(url: str, script: str) -> None:
+    with _server(_name(url)) as connection:
+        connection.execute(script.encode())
+
+
+def _path(url: str) -> str:
+    return url.removeprefix("sqlite:///")
+
+
+def _name(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 def _made(template: str) -> str:
     name = f"t{uuid.uuid4().hex}"
-    folder = os.environ[SOCKET]
-    with psycopg.connect(host=folder, user=OWNER, dbname=OWNER, autocommit=True) as connection:
+    with _server() as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
-    return f"postgresql+psycopg://{OWNER}@/{name}?host={folder}"
+    return f"postgresql+psycopg://{OWNER}@/{name}?host={os.environ[SOCKET]}"
+
+
+def _server(name: str = OWNER) -> psycopg.Connection[Any]:
+    return psycopg.connect(host=os.environ[SOCKET], user=OWNER, dbname=name, autocommit=True)
 
 
 @contextmanager

@@ -23,8 +23,8 @@ from freehold.config import Config
 from freehold.http.application import Application
 from freehold.identity.domain import Domain
 from freehold.identity.project import Project
-from freehold.store import Base, Store, new_hex_id, utc_now
-from tests.support.database import fresh
+from freehold.store import Store, new_hex_id, utc_now
+from tests.support.database import with_tables
 
 
 @dataclass
@@ -79,7 +79,7 @@ def build(tmp_path: Path, **settings: Any) -> Service:
     secret = tmp_path / "secret"
     secret.write_text("s" * 64)
     wanted: dict[str, Any] = {
-        "database": fresh(tmp_path),
+        "database": with_tables(tmp_path),
         "state_dir": tmp_path / "state",
         "run_dir": tmp_path / "jobs",
         "secret_file": secret,
@@ -90,7 +90,6 @@ def build(tmp_path: Path, **settings: Any) -> Service:
     config = Config(**(wanted | settings))
     store = Store(config.database)
     app = create_app(config, store)
-    Base.metadata.create_all(store.engine)
     return Service(app, store, config)
 
 

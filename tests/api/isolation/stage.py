@@ -24,9 +24,9 @@ from freehold.jobs.job import Job, Seal
 from freehold.jobs.lease import take
 from freehold.jobs.worker import Worker
 from freehold.network.tagged import TAGGED
-from freehold.store import Store, new_id, utc_now
+from freehold.store import new_id, utc_now
 from tests.api.isolation.stage_credentials import keep_credentials
-from tests.support.database import copied
+from tests.support.database import keep, put_back
 from tests.support.machines import PaperMachines
 from tests.support.service import Service, build
 
@@ -83,7 +83,6 @@ class Stage:
     tokens: dict[str, str] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
     queries: int = 0
-    saved: str = ""
 
     def __post_init__(self) -> None:
         self.client = TestClient(self.service.app, raise_server_exceptions=False)
@@ -127,25 +126,19 @@ class Stage:
     def save(self) -> None:
         """What is there now is what ``restore`` brings back."""
         self.service.store.close()
-        self.saved = self.service.config.database
-        shutil.copytree(self.service.config.images_dir, self._folder / "saved-images")
-        self.restore()
+        keep(self.service.store.url)
+        shutil.copytree(self.service.config.images_dir, self._kept_images)
 
     def restore(self) -> None:
-        """Undo everything since ``save``."""
+        """Undo everything since ``save``. The store stays, with all statements it has compiled."""
         self.service.store.close()
-        working = self._folder / "working"
-        shutil.rmtree(working, ignore_errors=True)
-        working.mkdir()
+        put_back(self.service.store.url)
         images = self.service.config.images_dir
-        shutil.copytree(self._folder / "saved-images", images, dirs_exist_ok=True)
-        store = Store(copied(self.saved, working))
-        self.service.store = self.service.app.state.store = store
-        self._watch()
+        shutil.copytree(self._kept_images, images, dirs_exist_ok=True)
 
     @property
-    def _folder(self) -> Path:
-        return self.service.config.secret_file.parent
+    def _kept_images(self) -> Path:
+        return self.service.config.secret_file.with_name("kept-images")
 
 
 @contextmanager

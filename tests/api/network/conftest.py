@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from freehold.store import Base, Store
-from tests.support.database import fresh
+from freehold.store import Store
+from tests.support.database import with_tables
 from tests.support.service import Service, build
 
 
@@ -27,8 +27,7 @@ def service(shared: Service) -> Service:
 @pytest.fixture
 def alone(shared: Service, tmp_path: Path) -> Iterator[Service]:
     """The same application on an empty database, for what is seen of the whole cloud."""
-    store = Store(fresh(tmp_path))
-    Base.metadata.create_all(store.engine)
+    store = Store(with_tables(tmp_path))
     shared.app.state.store = store
     yield Service(shared.app, store, shared.config)
     shared.app.state.store = shared.store

@@ -14,8 +14,8 @@ import pytest
 from freehold.access import Caller, Scope, Tokens
 from freehold.access.tokens import MARGIN, derive_key, revoke
 from freehold.errors import NotAuthenticated
-from freehold.store import Base, Store
-from tests.support.database import fresh
+from freehold.store import Store
+from tests.support.database import with_tables
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, 123_457, tzinfo=UTC)
 SECRET = b"s" * 64
@@ -34,8 +34,7 @@ TOKENS = Tokens(SECRET, 3600)
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A database with the tables."""
-    made = Store(fresh(tmp_path))
-    Base.metadata.create_all(made.engine)
+    made = Store(with_tables(tmp_path))
     yield made
     made.close()
 
