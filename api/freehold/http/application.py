@@ -1,7 +1,7 @@
 """The ASGI application around all endpoints: request ids, error edges, body limit.
 
 This is the one edge where an unknown exception is caught: it is logged with the request id and
-becomes a 500 in the API's own form; the text of the exception stays in the log.
+becomes a 500 in the API's own form; its story stays in the log, without values (``trace``).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from freehold.http.dispatch import Dispatch, Endpoint
 from freehold.http.documentation import OpenApiDocument, openapi
 from freehold.http.faults import fault
 from freehold.http.threads import Threads
+from freehold.trace import trace
 
 log = logging.getLogger(__name__)
 STREAMED = ("/image/v2/images/", "/v1/images/")
@@ -94,20 +95,19 @@ class Application:
             await self._dispatch(scope, self._bounded(scope, receive), identified)
         except errors.FreeholdError as error:
             if started:
-                raise
+                raise error from None  # its cause may quote what was sent
             await refuse(error)
         except ClientDisconnect:
             log.info("%s %s %s: the client went away", request_id, scope["method"], path)
-        except Exception:
-            log.exception("%s %s %s failed", request_id, scope["method"], path)
-            if started:
-                raise
-            await refuse(
-                errors.FreeholdError(
-                    f"An unexpected error stopped request {request_id}; "
-                    "the service's log has the details."
-                )
+        except Exception as error:  # noqa: BLE001 - the edge: recorded and re-labelled
+            log.error("%s %s %s failed\n%s", request_id, scope["method"], path, trace(error))
+            unforeseen = errors.FreeholdError(
+                f"An unexpected error stopped request {request_id}; "
+                "the service's log has the details."
             )
+            if started:
+                raise unforeseen from None  # what serves us would log the error with its values
+            await refuse(unforeseen)
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """Refuse (TooLarge) a body over the limit, by its announced length or as it comes.

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from freehold.jobs.job import JobEvent
 from freehold.jobs.run import RunEvent
 from freehold.store import Store
+from freehold.trace import trace
 
 log = logging.getLogger(__name__)
 EVERY_S = 0.5
@@ -71,5 +72,5 @@ class EventWriter:
         try:
             with self._store.write() as session:
                 session.add_all(events)
-        except SQLAlchemyError:
-            log.exception("events of job %s were not written", self._job_id)
+        except SQLAlchemyError as error:
+            log.error("events of job %s were not written\n%s", self._job_id, trace(error))

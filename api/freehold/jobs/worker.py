@@ -28,6 +28,7 @@ from freehold.jobs.lease import Lease, give_back, release_all, renew, take
 from freehold.jobs.run import Outcome, Run, Runner
 from freehold.jobs.target import LATER, Target, want
 from freehold.store import Store, new_id
+from freehold.trace import trace
 
 log = logging.getLogger(__name__)
 TURN_S = 1.0
@@ -97,8 +98,8 @@ class Worker:
             self._store.wake.clear()
             try:
                 self.turn(self._clock())
-            except Exception:
-                log.exception("a turn of worker %s failed; it goes on", self._name)
+            except Exception as error:  # noqa: BLE001 - the edge: recorded, tried again
+                log.error("a turn of worker %s failed; it goes on\n%s", self._name, trace(error))
 
     def turn(self, now: datetime) -> None:
         """One look at the clock and the targets: renew, sweep, lease, start jobs."""
@@ -155,8 +156,8 @@ class Worker:
             self.serve(lease)
         except LeaseLost as error:
             log.warning("%s", error)
-        except Exception as error:
-            log.exception("job on %s/%s broke", lease.kind, lease.name)
+        except Exception as error:  # noqa: BLE001 - the edge: recorded and re-labelled
+            log.error("job on %s/%s broke\n%s", lease.kind, lease.name, trace(error))
             self._fail_broken(lease, error)
         finally:
             with self._running_lock:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.freehold.cloud.plugins.module_utils import lifecycle
+from ansible_collections.freehold.cloud.plugins.module_utils.host.sections import SECTIONS
 
 from tests.unit.collection.conftest import CHECKOUT
 from tests.unit.collection.host.documents import image, raw_document, server
@@ -53,6 +55,38 @@ def test_a_refused_document_is_told_with_its_place(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "document.servers[0].power must be" in done.stdout
     assert not (tmp_path / "result.json").exists()
+
+
+class Module:
+    """AnsibleModule's port: what a module is given, and what it says last."""
+
+    check_mode = _diff = False
+
+    def __init__(self, document: Any) -> None:
+        self.params = {"document": json.dumps(document)}
+        self.said: dict[str, Any] = {}
+
+    def fail_json(self, **said: Any) -> None:
+        self.said = said
+
+    exit_json = fail_json
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(ValueError("planted-secret"), ""), (OSError(28, "No space left on device"), "No space")],
+)
+def test_an_unforeseen_error_is_told_with_its_place_and_without_values(
+    error: Exception, words: str
+) -> None:
+    def open_target(_document: Any) -> Any:
+        raise error
+
+    module = Module(raw_document())
+    lifecycle.converge(module, "host", SECTIONS, open_target)
+    assert f"{type(error).__name__} in open_target" in module.said["msg"]
+    assert words in module.said["msg"]
+    assert "planted-secret" not in json.dumps(module.said)
 
 
 def test_a_document_is_neither_a_template_nor_printed(tmp_path: Path) -> None:

@@ -117,9 +117,11 @@ def converge(
         module.fail_json(msg=f"{where}: {error.message}", error=error.entry())
     except Exception as error:  # noqa: BLE001 - the edge: told as a failure, with the place but no values
         place = traceback.extract_tb(error.__traceback__)[-1]
+        # Only the system's own errors name no value of the document, which has tenants' secrets.
+        words = f": {error}" if isinstance(error, OSError) else ""
         module.fail_json(
             msg=f"{where}: {type(error).__name__} in {place.name} "
-            f"({place.filename}:{place.lineno}): {error}",
+            f"({place.filename}:{place.lineno}){words}",
             error={"code": "INTERNAL", "message": type(error).__name__, "retry": "later"},
         )
     else:
