@@ -7,6 +7,7 @@ other file would be one of the host's. Source: QEMU's docs/interop/qcow2.rst.
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -23,12 +24,17 @@ _MAGICS = (
     (0, b"QED\0", "qed"),
     (0, b"KDMV", "vmdk"),
     (0, b"COWD", "vmdk"),
-    (0, b"# Disk DescriptorFile", "vmdk"),
     (0, b"vhdxfile", "vhdx"),
     (0, b"conectix", "vhd"),
     (64, b"\x7f\x10\xda\xbe", "vdi"),
     (0, b"LUKS\xba\xbe", "luks"),
+    (0, b"WithoutFreeSpace", "parallels"),
+    (0, b"WithouFreSpacExt", "parallels"),
+    (0, b"Bochs Virtual HD Image", "bochs"),
+    (0, b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop", "cloop"),
 )
+# Comments and blank lines may stand before a descriptor's version, as QEMU's own probe reads it.
+_VMDK_DESCRIPTOR = re.compile(rb"# Disk DescriptorFile|(?:(?:#[^\n]*| *\r?)\n)*version=[1-9]")
 _V2 = struct.Struct(">4sIQIIQI")
 _TABLES = struct.Struct(">IQQIIQ")  # L1 entries and place, refcounts, snapshots
 _TABLES_AT = 36
@@ -75,7 +81,7 @@ def detect(header: bytes) -> str:
     for offset, magic, name in _MAGICS:
         if header[offset : offset + len(magic)] == magic:
             return name
-    return "raw"
+    return "vmdk" if _VMDK_DESCRIPTOR.match(header) else "raw"
 
 
 def _qcow2_size(header: bytes, size: int) -> int:

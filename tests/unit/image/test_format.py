@@ -68,11 +68,31 @@ def test_a_header_that_is_cut_off_is_refused(length: int) -> None:
         (bytes(64) + b"\x7f\x10\xda\xbe" + bytes(444), "vdi"),
         (b"QED\0" + bytes(508), "qed"),
         (b"LUKS\xba\xbe" + bytes(506), "luks"),
+        (b"COWD" + bytes(508), "vmdk"),
+        (b'# a comment\n  \n#another\nversion=3\nRW 1 FLAT "/etc/shadow" 0\n', "vmdk"),
+        (b'version=1\nRW 1 FLAT "/etc/shadow" 0\n', "vmdk"),
+        (b"WithoutFreeSpace" + bytes(496), "parallels"),
+        (b"WithouFreSpacExt" + bytes(496), "parallels"),
+        (b"Bochs Virtual HD Image\0" + bytes(489), "bochs"),
+        (b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0\n", "cloop"),
     ],
 )
 def test_another_format_is_not_let_in_as_raw(content: bytes, name: str) -> None:
     with pytest.raises(UnsupportedMediaType, match=name):
         inspect(content, len(content), "raw")
+
+
+@pytest.mark.parametrize("declared", ["raw", "qcow2"])
+def test_a_file_of_two_formats_is_what_its_beginning_says(declared: str) -> None:
+    """A boot sector with a qcow2 header behind it is raw; a qcow2 file with a boot mark is not."""
+    raw_first = b"\xeb\x63\x90" + bytes(509) + header(backing_at=104)
+    qcow2_first = header()[:510] + b"\x55\xaa" + bytes(200_000)
+    for content, found in ((raw_first, "raw"), (qcow2_first, "qcow2")):
+        if found == declared:
+            assert inspect(content[:512], len(content), declared).disk_format == found
+        else:
+            with pytest.raises(UnsupportedMediaType, match=found):
+                inspect(content[:512], len(content), declared)
 
 
 @given(st.binary(max_size=HEADER_BYTES), st.sampled_from(["raw", "qcow2"]))

@@ -82,6 +82,8 @@ def test_a_data_file_hidden_in_an_extension_is_refused(qcow2: bytes, tmp_path: P
         (36, ">I", 2**32 - 1, "larger than QEMU reads"),
         (40, ">Q", 2**63, "behind its end"),
         (60, ">I", 1, "snapshots"),
+        (24, ">Q", 2**63, "out of range"),
+        (8, ">Q", 2**64 - 1, "backing file"),
     ],
 )
 def test_a_header_that_is_odd_is_refused(
@@ -91,6 +93,39 @@ def test_a_header_that_is_odd_is_refused(
     struct.pack_into(form, content, offset, value)
     with pytest.raises(CloudError, match=reason):
         inspect(bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"KDMV" + bytes(508), "vmdk"),
+        (b"COWD" + bytes(508), "vmdk"),
+        (b"# Disk DescriptorFile\nversion=1\n", "vmdk"),
+        (b'# a comment\n  \n#another\nversion=3\nRW 1 FLAT "/etc/shadow" 0\n', "vmdk"),
+        (b'version=1\nRW 1 FLAT "/etc/shadow" 0\n', "vmdk"),
+        (b"vhdxfile" + bytes(504), "vhdx"),
+        (b"conectix" + bytes(504), "vhd"),
+        (bytes(64) + b"\x7f\x10\xda\xbe" + bytes(444), "vdi"),
+        (b"QED\0" + bytes(508), "qed"),
+        (b"LUKS\xba\xbe" + bytes(506), "luks"),
+        (b"WithoutFreeSpace" + bytes(496), "parallels"),
+        (b"WithouFreSpacExt" + bytes(496), "parallels"),
+        (b"Bochs Virtual HD Image\0" + bytes(489), "bochs"),
+        (b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0\n", "cloop"),
+    ],
+)
+def test_a_format_that_nobody_registered_is_not_taken_for_raw(content: bytes, name: str) -> None:
+    with pytest.raises(CloudError, match=name) as error:
+        inspect(content)
+    assert error.value.code == "IMAGE_REFUSED"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"#!/bin/sh\necho version=1\n", b"\xeb\x63\x90" * 100, b"QFI" + bytes(509), b"", b"\n" * 512],
+)
+def test_what_no_format_claims_is_raw(content: bytes) -> None:
+    assert inspect(content) == image.ImageSeen("raw", len(content), len(content))
 
 
 @given(st.binary(max_size=300))

@@ -136,16 +136,30 @@ class Actions:
             raise CloudError("DISK_MISSING", message, "never")
         try:
             if not self._libvirt.copy_running_disk(server_id, part):
-                disk_image.flatten(disk, part, snapshot.COPY_TIMEOUT_S)
+                self._copy_idle_disk(disk, part)
             snapshot.upload(wanted, part)
         finally:
             if os.path.exists(part):
                 os.unlink(part)
 
+    def _copy_idle_disk(self, disk: str, copy: str) -> None:
+        found = image.inspect_disk(disk, self._folders.image())
+        if found is None:
+            raise CloudError("DISK_MISSING", f"The disk {disk} has just gone")
+        base = self._folders.image(found.image_id)
+        seen = image.inspect_path(base) if found.image_id else None
+        if seen is None:
+            raise CloudError(
+                "IMAGE_MISSING", f"Image {found.image_id}, which {disk} stands on, is not here"
+            )
+        overlay = disk_image.Overlay(disk, found.virtual_bytes, base, seen.disk_format)
+        disk_image.flatten(overlay, copy, snapshot.COPY_TIMEOUT_S)
+
     def _grow_disk(self, server: Mapping[str, Any]) -> None:
         size = server["flavor"]["root_gib"] * plan.GIB
         if not self._libvirt.grow_running_disk(server["id"], size):
             disk = os.path.join(self._folders.server(server["id"]), "disk.qcow2")
+            image.inspect_disk(disk, self._folders.image())
             disk_image.grow(disk, size)
 
     def _define(self, server: Mapping[str, Any], boot_serial: int | None) -> None:

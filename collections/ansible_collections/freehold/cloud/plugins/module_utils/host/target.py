@@ -122,7 +122,7 @@ class HostTarget:
         folder = self._folders.server(id_)
         disk, problem = None, None
         try:
-            disk = image.inspect_disk(os.path.join(folder, "disk.qcow2"))
+            disk = image.inspect_disk(os.path.join(folder, "disk.qcow2"), self._folders.image())
         except CloudError as error:
             problem = error
         definition = self._libvirt.definition(id_)
@@ -149,7 +149,8 @@ class HostTarget:
         for id_ in _uuids_in(self._folders.server()):
             disk = None
             with contextlib.suppress(CloudError):  # a damaged disk stands on nothing
-                disk = image.inspect_disk(os.path.join(self._folders.server(id_), "disk.qcow2"))
+                path = os.path.join(self._folders.server(id_), "disk.qcow2")
+                disk = image.inspect_disk(path, self._folders.image())
             if disk:
                 users.setdefault(disk.image_id, set()).add(id_)
         return {image_id: frozenset(ids) for image_id, ids in users.items()}
