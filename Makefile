@@ -103,7 +103,7 @@ conformance: setup .lab/tempest-venv/.ready  ## Tempest against the cloud of clo
 	$(BIN)/python -m tests.conformance.run $(ARGS)
 
 deploy-test: setup  ## docs/how-to/deploy.md on three plain Debian machines of this computer (slow, as root)
-	$(BIN)/pytest -v -p no:randomly tests/deploy
+	$(BIN)/pytest -v -p no:randomly tests/deploy/test_plain_machines.py tests/deploy/test_debian_image.py
 
 migration: setup  ## Write a migration from the tables in code: make migration MESSAGE="add colours"
 	@rm -f .lab/migration.sqlite; mkdir -p .lab
