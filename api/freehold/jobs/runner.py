@@ -83,10 +83,10 @@ class AnsibleRunner:
             if self._server is not None:
                 self._server.keep_running(finished.config.env)
             finished.run()
-            if finished.status not in ("successful", "failed"):
-                _end_children(folder)
             failure = ""
             if finished.status != "successful":
+                # One that was killed leaves what it had started, and looks like one that failed.
+                _end_children(folder)
                 said = failures or [line for line in text if line.strip()][-5:]
                 failure = "; ".join(said) or f"ansible-playbook ended with {finished.rc}"
                 if finished.status == "timeout":
