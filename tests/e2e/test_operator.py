@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import secrets
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+from tests.support import find_secrets
 from tests.support.lab import Lab, run, until
 
 
@@ -107,9 +111,75 @@ def test_a_service_that_is_killed_in_the_middle_finishes_what_was_asked(cloud: L
     cloud.openstack("server", "delete", "--wait", "survivor")
 
 
-def test_run_folders_and_logs_hold_no_secret(cloud: Lab) -> None:
+def find(cloud: Lab, machine: str, how: str, wanted: list[str]) -> dict[str, str]:
+    """Where a machine shows secrets; see tests/support/find_secrets.py."""
+    source = Path(find_secrets.__file__).read_text()
+    words = f"python3 - {how} {find_secrets.disguised(wanted)} <<'PY'\n{source}\nPY"
+    found: dict[str, str] = json.loads(cloud.shell(machine, words, timeout=180))
+    return found
+
+
+def planted_server(cloud: Lab, secret: str, folder: Path) -> dict[str, dict[str, str]]:
+    """Make a server with secret user data; gives what the machines showed meanwhile."""
+    script = folder / "user-data"
+    script.write_text(f"#!/bin/sh\n# {secret}\n")
+    with ThreadPoolExecutor() as pool:
+        watches = {
+            machine: pool.submit(find, cloud, machine, "watch", [secret, script.read_text()])
+            for machine in cloud.addresses
+        }
+        for machine in cloud.addresses:
+            begun = f"until [ -e {find_secrets.STARTED} ]; do sleep 0.1; done"
+            cloud.shell(machine, f"timeout 60 sh -c '{begun}'")
+        cloud.openstack(
+            *("server", "create", "planted", "--image", "tiny", "--flavor", "tiny"),
+            *("--network", "private", "--user-data", str(script), "--wait"),
+        )
+        for machine in cloud.addresses:
+            cloud.shell(machine, f"touch {find_secrets.STOP}")
+        return {machine: watched.result() for machine, watched in watches.items()}
+
+
+def test_run_folders_and_logs_hold_no_secret(cloud: Lab, tmp_path: Path) -> None:
+    secret = f"planted-{secrets.token_hex(12)}"
+    shown = planted_server(cloud, secret, tmp_path)
+    # The document is how it travels: a file for the service's user alone.
+    assert shown.pop("control") == {"run folder: document.json": "600 in 700"}
+    assert shown == {name: {} for name in cloud.hypervisors}
+
     until("all runs are over", lambda: not cloud.shell("control", "ls /run/freehold/jobs"), 60)
     password = cloud.shell("control", "cat /etc/freehold/admin-password").strip()
-    for place in ("journalctl -u freehold --no-pager", "cat /var/lib/freehold/freehold.sqlite*"):
-        count = cloud.shell("control", f"{place} | grep -acF '{password}' || true").strip()
-        assert count == "0", place
+    wanted = [password, secret, (tmp_path / "user-data").read_text()]
+    kept = find(cloud, "control", "files", wanted)
+    assert {re.sub("-wal$", "", place) for place in kept} == {
+        "/etc/freehold/admin-password",
+        "/etc/freehold/clouds.yaml",
+        "/var/lib/freehold/freehold.sqlite",
+    }
+    assert {mode.split()[0] for mode in kept.values()} == {"600"}
+    (drive,) = (
+        (Path(place).name, mode.split()[0])
+        for name in cloud.hypervisors
+        for place, mode in find(cloud, name, "files", wanted).items()
+    )
+    assert drive == ("config.iso", "600"), "of QEMU alone"
+
+    folder = "/tmp/freehold-replay"
+    job = newest(cloud, f"host/{host_of(cloud, 'planted')}")
+    cloud.freehold(f"job replay {job} --save {folder}")
+    try:
+        modes = cloud.shell("control", f"stat --format %a {folder} {folder}/document.json").split()
+        assert modes == ["700", "600"]
+        assert base64.b64encode(wanted[2].encode()).decode() in cloud.shell(
+            "control", f"cat {folder}/document.json"
+        )
+    finally:
+        cloud.shell("control", f"rm -rf {folder}")
+    cloud.openstack("server", "delete", "--wait", "planted")
+
+
+def host_of(cloud: Lab, server: str) -> str:
+    """Where a server was placed."""
+    found = cloud.show("server", "show", server, "-c", "id")["id"]
+    shown = cloud.show("server", "show", found, cloud="freehold-admin")
+    return str(shown["OS-EXT-SRV-ATTR:host"])
