@@ -12,20 +12,22 @@ from tests.support.lab import CHECKOUT, Lab, run, until
 
 MARK = "/tmp/freehold-pwned"
 NAME = "{{ lookup('pipe', 'touch " + MARK + "') }}"
+TEXT = NAME + """ ]]></title><x a='b'>&evil;<!-- \\ ["uuid"],{} || && $set == "\nsecond line"""
+"""Where a text may have more lines: XML, OVSDB and shell beside the template."""
 MACHINES = ("control", "hv1", "hv2")
 
 
 @pytest.fixture(scope="module")
 def hostile(cloud: Lab) -> Iterator[dict[str, str]]:
     """A server, a network and a key named with the payload."""
-    made = {"network": cloud.show("network", "create", NAME)["id"]}
+    made = {"network": cloud.show("network", "create", TEXT)["id"]}
     cloud.openstack(
         "subnet", "create", NAME, "--network", made["network"], "--subnet-range", "10.30.0.0/24"
     )
     cloud.openstack("keypair", "create", NAME, "--public-key", ".lab/demo_key.pub")
     made["server"] = cloud.show(
         *("server", "create", NAME, "--image", "tiny", "--flavor", "tiny", "--key-name", NAME),
-        *("--network", made["network"], "--property", f"payload={NAME}", "--wait"),
+        *("--network", made["network"], "--property", f"payload={TEXT}", "--wait"),
     )["id"]
     yield made
     cloud.openstack("server", "delete", "--wait", made["server"])
@@ -52,7 +54,7 @@ def test_the_name_arrives_literally_in_libvirt_and_the_config_drive(
     )
     told = json.loads(metadata)
     assert told["name"] == NAME
-    assert told["meta"] == {"payload": NAME}
+    assert told["meta"] == {"payload": TEXT}
     assert list(told["public_keys"]) == [NAME]
 
 
@@ -61,7 +63,7 @@ def test_the_name_arrives_literally_in_ovn(cloud: Lab, hostile: dict[str, str]) 
         cloud.shell("control", "ovn-nbctl --format=json --columns=external_ids list Logical_Switch")
     )
     names = [value for row in rows["data"] for _key, value in row[0][1]]
-    assert NAME in names
+    assert TEXT in names
 
 
 def test_nothing_ran_anywhere(cloud: Lab, hostile: dict[str, str]) -> None:

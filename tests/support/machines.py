@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,16 @@ FACTS = {
 
 def validate(name: str, document: object) -> None:
     """Check a document (``host``, ``network``) or a ``result`` against its written schema."""
+    _validator(name).validate(document)
+
+
+@cache
+def _validator(name: str) -> Any:
+    """Checked itself once: that takes longer than all documents of a test."""
     schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
-    jsonschema.validate(document, schema)
+    kind = jsonschema.validators.validator_for(schema)
+    kind.check_schema(schema)
+    return kind(schema)
 
 
 class PaperMachines:

@@ -52,6 +52,11 @@ def _parsed(content: bytes, media_type: str) -> Any:
         raise BadRequest("The request body has to be JSON (Content-Type: application/json).")
     if not content:
         raise BadRequest("The request has no body; it needs a JSON one.")
+    return json_value(content)
+
+
+def json_value(content: bytes) -> Any:
+    """What a JSON text says; BadRequest if it is none, or holds text that nothing can keep."""
     try:
         value = json.loads(content.decode(), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:

@@ -6,7 +6,6 @@ The newer one is RFC 6902 limited to add, replace and remove; the older one
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from freehold.errors import BadRequest, Conflict, Forbidden, UnsupportedMediaType
 from freehold.http import Call
+from freehold.http.body import json_value
 from freehold.image.image import QUEUED, Image
 from freehold.image.image_request import (
     KNOWN,
@@ -65,10 +65,7 @@ def read_patch(media_type: str, content: bytes) -> list[Change]:
         raise UnsupportedMediaType(
             f"Image PATCH expects Content-Type one of: {', '.join(MEDIA_TYPES)}"
         )
-    try:
-        operations = json.loads(content.decode())
-    except (ValueError, RecursionError) as error:
-        raise BadRequest("The request body is not valid JSON.") from error
+    operations = json_value(content)
     if not isinstance(operations, list):
         raise BadRequest("Request body must be a JSON array of operation objects.")
     if not all(isinstance(operation, dict) for operation in operations):

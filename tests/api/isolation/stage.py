@@ -22,6 +22,7 @@ from freehold.app import create_app, target_kinds
 from freehold.identity import bootstrap
 from freehold.jobs.job import Job, Seal
 from freehold.jobs.lease import take
+from freehold.jobs.run import Run
 from freehold.jobs.worker import Worker
 from freehold.network.tagged import TAGGED
 from freehold.store import new_id, utc_now
@@ -114,14 +115,16 @@ class Stage:
         made: dict[str, Any] = next(iter(shown.values())) if len(shown) == 1 else shown
         return made
 
-    def converge(self) -> None:
-        """Let obedient machines do all that is due."""
+    def converge(self) -> list[Run]:
+        """Let obedient machines do all that is due; what they were given."""
         now = utc_now()
         with self.service.store.write() as session:
             leases = take(session, now, ("host", "network"), "stage", 9)
-        worker = _worker(self.service)
+        machines = PaperMachines()
+        worker = _worker(self.service, machines)
         for lease in leases:
             worker.serve(lease)
+        return machines.runs
 
     def save(self) -> None:
         """What is there now is what ``restore`` brings back."""
@@ -159,11 +162,12 @@ def staged(folder: Path) -> Iterator[Stage]:
     stage.service.store.close()
 
 
-def _worker(service: Service) -> Worker:
+def _worker(service: Service, machines: PaperMachines | None = None) -> Worker:
     """A worker on the database as it is now, whose machines are on paper."""
     seal = Seal(service.config.secret_file.read_bytes())
     kinds = target_kinds(service.config, service.app.state.access.tokens)
-    return Worker(service.store, kinds, PaperMachines(), seal, utc_now, name="stage")
+    obedient = machines or PaperMachines()
+    return Worker(service.store, kinds, obedient, seal, utc_now, name="stage")
 
 
 def _login(stage: Stage, name: str, scope: Any) -> str:

@@ -96,3 +96,9 @@ def test_a_refusal_never_repeats_the_value() -> None:
     with pytest.raises(BadRequest) as refusal:
         _read([{"op": "replace", "path": "/visibility", "value": "s3cret"}])
     assert "s3cret" not in refusal.value.message
+
+
+@pytest.mark.parametrize("path", ["/a\ud800", "/a\0"])
+def test_text_that_nothing_can_hold_is_refused(path: str) -> None:
+    with pytest.raises(BadRequest, match=r"surrogate|NUL"):
+        _read([{"op": "add", "path": path, "value": "b"}])
