@@ -18,6 +18,7 @@ from freehold.config import Config
 from freehold.errors import Unavailable
 from freehold.http import Routes, VersionDocument
 from freehold.http.application import Application
+from freehold.http.threads import Threads
 from freehold.jobs import Ask, Question, TargetKind
 from freehold.jobs.job import Seal
 from freehold.jobs.prefork import AnsibleServer
@@ -108,7 +109,10 @@ def create_app(
     tables = route_tables()
     endpoints = [endpoint for table in tables for endpoint in table.endpoints]
     app = Application(
-        [*endpoints, _root(tables)], lifespan=lifespan, max_body_bytes=config.max_body_bytes
+        [*endpoints, _root(tables)],
+        lifespan=lifespan,
+        max_body_bytes=config.max_body_bytes,
+        threads=Threads(side_by_side=not store.is_sqlite),
     )
     app.state.config = config
     app.state.store = store

@@ -45,10 +45,15 @@ class Application:
     """
 
     def __init__(
-        self, endpoints: Iterable[Endpoint], *, lifespan: Lifespan, max_body_bytes: int
+        self,
+        endpoints: Iterable[Endpoint],
+        *,
+        lifespan: Lifespan,
+        max_body_bytes: int,
+        threads: Threads,
     ) -> None:
         self.state = State()
-        self.state.threads = Threads()
+        self.state.threads = threads
         self.endpoints = list(endpoints)
         self.max_body_bytes = max_body_bytes
         self._dispatch = Dispatch([*self.endpoints, OpenApiDocument(self.endpoints)])

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from freehold.access import Access, Caller
 from freehold.config import Config
-from freehold.http.threads import Threads
+from freehold.http.threads import Lane, Threads
 from freehold.http.versions import Microversion
 from freehold.store import Store, utc_now
 
@@ -128,4 +128,4 @@ async def transact(call: Call, step: Callable[[], T], *, writes: bool = True) ->
             call.session = session
             return step()
 
-    return await call.threads.run(run)
+    return await call.threads.run(run, Lane.WRITE if writes else Lane.READ)

@@ -24,6 +24,7 @@ from freehold.errors import BadRequest, NotAuthenticated
 from freehold.http.body import checked
 from freehold.http.call import Call, Later, Reply, transact
 from freehold.http.dispatch import Endpoint
+from freehold.http.threads import Lane
 from freehold.http.versions import ApiVersion
 
 READS = frozenset({"GET", "HEAD"})
@@ -75,6 +76,9 @@ class Operation:
         self.policy = policy
         self.status = status
         self.writes = writes
+        # What changes something but opens its transaction itself has something long to do first.
+        reads = Lane.READ if method in READS else Lane.WAIT
+        self._lane = Lane.WRITE if writes else reads
         self.streams = streams
         self.body: TypeAdapter[Any] | type[bytes] | None = None
         self._checks: dict[str, TypeAdapter[Any]] = {}
@@ -96,7 +100,10 @@ class Operation:
             outcome = await self.function(call=call, **self._arguments(call, b""))
         else:
             content = await request.body() if self.body is not None else b""
-            outcome = await call.threads.run(lambda: self._run(call, content))
+            outcome = await call.threads.run(lambda: self._run(call, content), self._lane)
+            if isinstance(outcome, Later):
+                finish = outcome.finish
+                outcome = await call.threads.run(lambda: _ready(finish()), Lane.WAIT)
         await _response(outcome, self.status, said)(scope, receive, send)
 
     def _run(self, call: Call, content: bytes) -> Any:
@@ -108,9 +115,7 @@ class Operation:
                 outcome = self.function(call=call, **arguments)
         if self.writes:
             outcome = call.write(lambda: self.function(call=call, **arguments))
-        if isinstance(outcome, Later):
-            outcome = outcome.finish()
-        return outcome if isinstance(outcome, Response) else _rendered(outcome)
+        return outcome if isinstance(outcome, Later) else _ready(outcome)
 
     def _admit(self, call: Call) -> None:
         """Find out who calls, and refuse who may not.
@@ -185,7 +190,8 @@ class Routes:
                 resource itself are the function's work (``call.enforce``). None means public.
             status: Status of the answer unless it names its own; what the OpenAPI document tells.
             writes: Whether the transaction writes; by itself all but GET and HEAD do. A POST that
-                only reads (issuing a token) says False, so that it never waits for a writer.
+                first hashes a password says False, so that nobody waits with it, and writes with
+                ``call.write``.
             answer: What the OpenAPI document says besides.
         """
         if writes is None:
@@ -239,6 +245,10 @@ class Routes:
         """Serve any endpoint; ``policy`` is only told, the endpoint itself checks it."""
         self.policies[(endpoint.method, endpoint.path)] = policy
         self.endpoints.append(endpoint)
+
+
+def _ready(outcome: Any) -> Response | Reply:
+    return outcome if isinstance(outcome, Response) else _rendered(outcome)
 
 
 def _rendered(outcome: Any) -> Reply:
