@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from freehold.errors import NotFound
 from freehold.http import Call, Listing, Routes
 from freehold.identity.version import VERSION
-from freehold.store import Base
+from freehold.store import Base, lock_row
 
 Row = TypeVar("Row", bound=Base)
 
@@ -57,6 +57,17 @@ def found(row: Row | None, kind: str, row_id: str) -> Row:
 def load(session: Session, table: type[Row], kind: str, row_id: str) -> Row:
     """The row of ``table`` with this primary key, or NotFound."""
     return found(session.get(table, row_id), kind, row_id)
+
+
+def load_alone(session: Session, table: type[Row], kind: str, row_id: str) -> Row:
+    """As ``load``, for who is about to change the row: nobody else does until this is through.
+
+    An update merges what a client told into the attributes and options that are kept, so the old
+    ones have to be those of now.
+    """
+    row = load(session, table, kind, row_id)
+    lock_row(session, row)
+    return row
 
 
 def collection(call: Call, key: str, items: Iterable[Any]) -> dict[str, Any]:

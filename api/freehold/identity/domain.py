@@ -27,6 +27,7 @@ from freehold.identity.collection import (
     boolean,
     link,
     load,
+    load_alone,
     page,
 )
 from freehold.identity.version import VERSION
@@ -149,7 +150,7 @@ def create_domain(call: Call, body: NewDomain) -> dict[str, Any]:
 def update_domain(call: Call, domain_id: str, body: ChangedDomain) -> dict[str, Any]:
     """Change a domain; disabling it voids the tokens of all that is in it."""
     wish = body.domain
-    domain = load(call.session, Domain, "domain", domain_id)
+    domain = load_alone(call.session, Domain, "domain", domain_id)
     options = wish.said("options").get("options")
     require_mutable("domain", domain_id, domain.options, options)
     said = wish.said("name", "description", "enabled")
@@ -169,7 +170,7 @@ def update_domain(call: Call, domain_id: str, body: ChangedDomain) -> dict[str, 
 
 def delete_domain(call: Call, domain_id: str) -> Reply:
     """Remove a disabled domain with its users, groups and projects."""
-    domain = load(call.session, Domain, "domain", domain_id)
+    domain = load_alone(call.session, Domain, "domain", domain_id)
     require_mutable("domain", domain_id, domain.options)
     if domain.id == DEFAULT_DOMAIN:
         raise Forbidden("The default domain cannot be deleted.")

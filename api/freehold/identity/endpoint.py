@@ -12,7 +12,15 @@ from freehold.access import Rule
 from freehold.errors import BadRequest
 from freehold.http import Call, Listing, Reply, Routes, SortKey
 from freehold.identity.attributes import HasExtra, Identifier, Text, Wish, keep_extra
-from freehold.identity.collection import MAXIMUM_ROWS, add_read, boolean, link, load, page
+from freehold.identity.collection import (
+    MAXIMUM_ROWS,
+    add_read,
+    boolean,
+    link,
+    load,
+    load_alone,
+    page,
+)
 from freehold.identity.region import Region
 from freehold.identity.service import Service
 from freehold.identity.version import VERSION
@@ -153,7 +161,7 @@ def create_endpoint(call: Call, body: NewEndpoint) -> dict[str, Any]:
 def update_endpoint(call: Call, endpoint_id: str, body: ChangedEndpoint) -> dict[str, Any]:
     """Change an endpoint."""
     wish = body.endpoint
-    endpoint = load(call.session, Endpoint, "endpoint", endpoint_id)
+    endpoint = load_alone(call.session, Endpoint, "endpoint", endpoint_id)
     said = wish.said("service_id", "interface", "url", "enabled")
     if "service_id" in said:
         _require_service(call, wish.service_id)

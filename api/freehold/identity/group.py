@@ -22,7 +22,7 @@ from freehold.identity.attributes import (
     keep_extra,
     require_same,
 )
-from freehold.identity.collection import MAXIMUM_ROWS, add_read, link, load, page
+from freehold.identity.collection import MAXIMUM_ROWS, add_read, link, load, load_alone, page
 from freehold.identity.domain import DEFAULT_DOMAIN, Domain
 from freehold.identity.user import User
 from freehold.identity.version import VERSION
@@ -171,7 +171,7 @@ def create_group(call: Call, body: NewGroup) -> dict[str, Any]:
 def update_group(call: Call, group_id: str, body: ChangedGroup) -> dict[str, Any]:
     """Change a group's name, description or extra attributes."""
     wish = body.group
-    group = load(call.session, Group, "group", group_id)
+    group = load_alone(call.session, Group, "group", group_id)
     require_same(wish, domain_id=group.domain_id)
     said = wish.said("name", "description")
     if said.get("name", group.name) != group.name:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from freehold.access import Rule
 from freehold.http import Call, Listing, Reply, Routes, SortKey
 from freehold.identity.attributes import HasExtra, Name255, Text, Wish, keep_extra
-from freehold.identity.collection import MAXIMUM_ROWS, add_read, link, load, page
+from freehold.identity.collection import MAXIMUM_ROWS, add_read, link, load, load_alone, page
 from freehold.identity.version import VERSION
 from freehold.store import Base, new_hex_id
 
@@ -107,7 +107,7 @@ def create_policy(call: Call, body: NewPolicy) -> dict[str, Any]:
 
 def update_policy(call: Call, policy_id: str, body: ChangedPolicy) -> dict[str, Any]:
     """Change a document."""
-    row = load(call.session, PolicyDocument, "policy", policy_id)
+    row = load_alone(call.session, PolicyDocument, "policy", policy_id)
     for name, value in body.policy.said("type", "blob").items():
         setattr(row, name, value)
     keep_extra(row, body.policy)

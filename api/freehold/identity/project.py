@@ -24,7 +24,16 @@ from freehold.identity.attributes import (
     require_mutable,
     require_same,
 )
-from freehold.identity.collection import MAXIMUM_ROWS, add_read, boolean, found, link, load, page
+from freehold.identity.collection import (
+    MAXIMUM_ROWS,
+    add_read,
+    boolean,
+    found,
+    link,
+    load,
+    load_alone,
+    page,
+)
 from freehold.identity.domain import DEFAULT_DOMAIN, Domain
 from freehold.identity.project_tag import TagList, filter_by_tags, set_tags, tags_of
 from freehold.identity.user import User
@@ -186,7 +195,7 @@ def create_project(call: Call, body: NewProject) -> dict[str, Any]:
 def update_project(call: Call, project_id: str, body: ChangedProject) -> dict[str, Any]:
     """Change a project; disabling it voids the tokens scoped to it."""
     wish = body.project
-    project = load(call.session, Project, "project", project_id)
+    project = load_alone(call.session, Project, "project", project_id)
     options = wish.said("options").get("options")
     require_mutable("project", project_id, project.options, options)
     require_same(
@@ -215,7 +224,7 @@ def update_project(call: Call, project_id: str, body: ChangedProject) -> dict[st
 
 def delete_project(call: Call, project_id: str) -> Reply:
     """Remove a project without children; void the tokens scoped to it."""
-    project = load(call.session, Project, "project", project_id)
+    project = load_alone(call.session, Project, "project", project_id)
     require_mutable("project", project_id, project.options)
     child = call.session.scalar(select(Project.id).where(Project.parent_id == project.id).limit(1))
     if child is not None:

@@ -19,7 +19,7 @@ from freehold.identity.attributes import (
     keep_extra,
     require_same,
 )
-from freehold.identity.collection import MAXIMUM_ROWS, add_read, link, load, page
+from freehold.identity.collection import MAXIMUM_ROWS, add_read, link, load, load_alone, page
 from freehold.identity.version import VERSION
 from freehold.store import Base, new_hex_id
 
@@ -128,7 +128,7 @@ def _create(call: Call, region_id: str, wish: RegionWish) -> dict[str, Any]:
 def update_region(call: Call, region_id: str, body: RegionBody) -> dict[str, Any]:
     """Change a region."""
     wish = body.region
-    region = load(call.session, Region, "region", region_id)
+    region = load_alone(call.session, Region, "region", region_id)
     require_same(wish, id=region.id)
     if "description" in wish.model_fields_set:
         region.description = wish.description or ""

@@ -24,7 +24,7 @@ from freehold.identity.attributes import (
     require_mutable,
     require_same,
 )
-from freehold.identity.collection import MAXIMUM_ROWS, add_read, link, load, page
+from freehold.identity.collection import MAXIMUM_ROWS, add_read, link, load, load_alone, page
 from freehold.identity.domain import Domain
 from freehold.identity.version import VERSION
 from freehold.store import Base, lock, new_hex_id
@@ -189,7 +189,7 @@ def create_role(call: Call, body: NewRole) -> dict[str, Any]:
 def update_role(call: Call, role_id: str, body: ChangedRole) -> dict[str, Any]:
     """Change a role; a new name voids the tokens of those who hold it (tokens carry names)."""
     wish = body.role
-    role = load(call.session, Role, "role", role_id)
+    role = load_alone(call.session, Role, "role", role_id)
     options = wish.said("options").get("options")
     require_mutable("role", role_id, role.options, options)
     require_same(wish, domain_id=role.domain_id)
@@ -209,7 +209,7 @@ def update_role(call: Call, role_id: str, body: ChangedRole) -> dict[str, Any]:
 
 def delete_role(call: Call, role_id: str) -> Reply:
     """Remove a role from everyone who holds it; their tokens are void."""
-    role = load(call.session, Role, "role", role_id)
+    role = load_alone(call.session, Role, "role", role_id)
     require_mutable("role", role_id, role.options)
     revoke_holders(call.session, call.now, _with_priors(call.session, role.id))
     call.session.delete(role)

@@ -11,7 +11,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from freehold.access import Rule
 from freehold.http import Call, Listing, Reply, Routes, SortKey
 from freehold.identity.attributes import HasExtra, Name255, Text, Wish, keep_extra
-from freehold.identity.collection import MAXIMUM_ROWS, add_read, boolean, link, load, page
+from freehold.identity.collection import (
+    MAXIMUM_ROWS,
+    add_read,
+    boolean,
+    link,
+    load,
+    load_alone,
+    page,
+)
 from freehold.identity.version import VERSION
 from freehold.store import Base, new_hex_id
 
@@ -125,7 +133,7 @@ def create_service(call: Call, body: NewService) -> dict[str, Any]:
 
 def update_service(call: Call, service_id: str, body: ChangedService) -> dict[str, Any]:
     """Change a service."""
-    service = load(call.session, Service, "service", service_id)
+    service = load_alone(call.session, Service, "service", service_id)
     for key, value in body.service.said("type", "name", "description", "enabled").items():
         setattr(service, key, value)
     keep_extra(service, body.service)

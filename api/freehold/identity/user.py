@@ -22,7 +22,15 @@ from freehold.identity.attributes import (
     merged_options,
     require_same,
 )
-from freehold.identity.collection import MAXIMUM_ROWS, add_read, boolean, link, load, page
+from freehold.identity.collection import (
+    MAXIMUM_ROWS,
+    add_read,
+    boolean,
+    link,
+    load,
+    load_alone,
+    page,
+)
 from freehold.identity.domain import DEFAULT_DOMAIN, Domain
 from freehold.identity.password import (
     MAX_LENGTH,
@@ -202,7 +210,7 @@ def update_user(call: Call, user_id: str, body: ChangedUser) -> dict[str, Any]:
 
 
 def _update(call: Call, user_id: str, wish: UserChange, secret: str | None) -> dict[str, Any]:
-    user = load(call.session, User, "user", user_id)
+    user = load_alone(call.session, User, "user", user_id)
     require_same(wish, domain_id=user.domain_id)
     said = wish.said("name", "enabled", "default_project_id")
     if said.get("name", user.name) != user.name:
