@@ -46,6 +46,37 @@ def idle(cloud: Lab) -> Iterator[Idle]:
     cloud.openstack("server", "delete", "--wait", server.id)
 
 
+def test_who_breaks_out_of_a_guest_cannot_write_its_image(cloud: Lab, idle: Idle) -> None:
+    """All disks on the host that were made of it would change with it."""
+    told = _while_it_runs(
+        cloud,
+        idle,
+        f"disk={idle.folder}/disk.qcow2; qemu='runuser -u libvirt-qemu --'\n"
+        "image=$(qemu-img info -U $disk | sed -n 's/^backing file: //p')\n"
+        "stat -c %U $image; $qemu test -r $image && echo reads\n"
+        "$qemu dd if=/dev/null of=$image conv=notrunc 2>&1 | grep -o 'Permission denied'\n"
+        "$qemu test -w $disk && echo writes its own",
+    )
+    assert told == ["root", "reads", "Permission denied", "writes its own"]
+
+
+def test_a_rewritten_header_hands_no_file_to_the_guests_user(cloud: Lab, idle: Idle) -> None:
+    """Libvirt starts guests with their host, when nobody has looked at their disks before."""
+    disk, file = f"{idle.folder}/disk.qcow2", "/var/lib/freehold/hostile-disk"
+    cloud.shell(idle.host, f"install -m 600 /dev/null {file}; cp -p {disk} {disk}.kept")
+    try:
+        cloud.shell(idle.host, f"qemu-img rebase -q -u -F raw -b {file} {disk}")
+        assert _while_it_runs(cloud, idle, f"stat -c %U:%a {file}") == ["root:600"]
+    finally:
+        cloud.shell(idle.host, f"rm {file}; mv {disk}.kept {disk}")
+
+
+def _while_it_runs(cloud: Lab, idle: Idle, script: str) -> list[str]:
+    domain = f"fh-{idle.id}"
+    steps = f"virsh start {domain} >/dev/null; trap 'virsh destroy {domain} >/dev/null' EXIT"
+    return cloud.shell(idle.host, f"set -e; {steps}\n{script}").splitlines()
+
+
 def test_the_disk_of_a_guest_that_is_off_becomes_an_image(cloud: Lab, idle: Idle) -> None:
     made = cloud.show("server", "image", "create", "--name", "idle", "--wait", idle.id)
     assert made["status"] == "active"

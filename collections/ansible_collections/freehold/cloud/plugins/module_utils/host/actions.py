@@ -28,6 +28,7 @@ from ansible_collections.freehold.cloud.plugins.module_utils.host import (
 from ansible_collections.freehold.cloud.plugins.module_utils.host.libvirt_host import LibvirtHost
 from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     HostTraits,
+    ImageSeen,
     ServerSeen,
 )
 
@@ -108,7 +109,7 @@ class Actions:
         os.makedirs(folder, mode=0o711, exist_ok=True)
         return folder
 
-    def _clone_disk(self, server: Mapping[str, Any]) -> None:
+    def _base_of(self, server: Mapping[str, Any]) -> tuple[str, ImageSeen]:
         base = self._folders.image(server["image_id"])
         seen = image.inspect_path(base)
         if seen is None:
@@ -116,6 +117,10 @@ class Actions:
                 "IMAGE_MISSING",
                 f"Image {server['image_id']} is not on this host (see its own error)",
             )
+        return base, seen
+
+    def _clone_disk(self, server: Mapping[str, Any]) -> None:
+        base, seen = self._base_of(server)
         if misfit := plan.image_misfit(server, seen):
             raise misfit
         disk = os.path.join(self._make_folder(server["id"]), "disk.qcow2")
@@ -163,8 +168,9 @@ class Actions:
             disk_image.grow(disk, size)
 
     def _define(self, server: Mapping[str, Any], boot_serial: int | None) -> None:
-        folder = self._folders.server(server["id"])
-        description = domain_xml.domain_xml(server, self._traits, folder, boot_serial)
+        base, seen = self._base_of(server)
+        files = domain_xml.Files(self._folders.server(server["id"]), base, seen.disk_format)
+        description = domain_xml.domain_xml(server, self._traits, files, boot_serial)
         self._libvirt.define(server["id"], description)
 
     def _start(self, server: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.freehold.cloud.plugins.module_utils.host.plan import (
@@ -27,6 +28,15 @@ _LINE_BREAKS = re.compile("[\t\n\r\u0085\u2028\u2029]+")
 
 _NO_HOST_OFFLOADS = ("csum", "gso", "tso4", "tso6", "ecn", "ufo", "mrg_rxbuf")
 _NO_GUEST_OFFLOADS = ("csum", "tso4", "tso6", "ecn", "ufo")
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a server's disks are: its own folder, and the image that its disk stands on."""
+
+    folder: str
+    base: str
+    base_format: str
 
 
 def xml_text(value: str) -> str:
@@ -75,14 +85,14 @@ def record_element(
 
 
 def domain_xml(
-    server: Mapping[str, Any], traits: HostTraits, folder: str, boot_serial: int | None
+    server: Mapping[str, Any], traits: HostTraits, files: Files, boot_serial: int | None
 ) -> str:
     """A server's whole domain definition.
 
     Args:
         server: Its entry in the document.
         traits: What the host can do.
-        folder: Where its disk, config drive and console log are.
+        files: Where its disk, config drive, console log and image are.
         boot_serial: The serial it was last started with, to be kept.
     """
     domain = ET.Element("domain", {"type": traits.virt_type})
@@ -100,10 +110,10 @@ def domain_xml(
     for event, answer in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
         _child(domain, f"on_{event}", answer)
     devices = _child(domain, "devices")
-    _disks(devices, folder)
+    _disks(devices, files)
     for port in server["ports"]:
         devices.append(interface(port, traits))
-    _console(devices, folder)
+    _console(devices, files.folder)
     rng = _child(devices, "rng", model="virtio")
     _child(rng, "backend", "/dev/urandom", model="random")
     _child(_child(devices, "memballoon", model="virtio"), "stats", period="10")
@@ -127,16 +137,31 @@ def _machine(domain: ET.Element, traits: HostTraits) -> None:
     _child(domain, "clock", offset="utc")
 
 
-def _disks(devices: ET.Element, folder: str) -> None:
+def _disks(devices: ET.Element, files: Files) -> None:
     disk = _child(devices, "disk", type="file", device="disk")
     _child(disk, "driver", name="qemu", type="qcow2", cache="none", discard="unmap")
-    _child(disk, "source", file=f"{folder}/disk.qcow2")
+    _child(disk, "source", file=f"{files.folder}/disk.qcow2")
+    _base(disk, files)
     _child(disk, "target", dev="vda", bus="virtio")
     drive = _child(devices, "disk", type="file", device="cdrom")
     _child(drive, "driver", name="qemu", type="raw")
-    _child(drive, "source", file=f"{folder}/config.iso")
+    _child(drive, "source", file=f"{files.folder}/config.iso")
     _child(drive, "target", dev="hda", bus="ide")
     _child(drive, "readonly")
+
+
+def _base(disk: ET.Element, files: Files) -> None:
+    """The image below a disk: said, so that no header is asked for it, and left to root.
+
+    Libvirt gives the files of a chain to QEMU's user and takes only the topmost back. The image
+    would then be open to be written by every guest that breaks out of its QEMU, and all disks on
+    this host that stand on it with it.
+    """
+    base = _child(disk, "backingStore", type="file")
+    _child(base, "format", type=files.base_format)
+    source = _child(base, "source", file=files.base)
+    _child(source, "seclabel", model="dac", relabel="no")
+    _child(base, "backingStore")
 
 
 def _console(devices: ET.Element, folder: str) -> None:

@@ -45,7 +45,7 @@ UNDEFINE, REMOVE_INTERFACES, REMOVE_FOLDER = "undefine", "remove_interfaces", "r
 GIB = 1024**3
 
 # Grows when domain_xml.py describes the same server differently, so that domains follow.
-DEFINITION_VERSION = 1
+DEFINITION_VERSION = 2
 
 
 def digest(value: Any) -> str:
