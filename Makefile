@@ -87,6 +87,7 @@ api: setup  ## Raw HTTP and stock clients against the service: make api DATABASE
 
 postgresql: setup  ## The store, the jobs and what many ask at once again, on PostgreSQL
 	$(PYTEST) --database postgresql tests/contract/store tests/unit/jobs tests/api/network/test_parallel.py \
+	  tests/api/identity/test_trust_uses.py \
 	  tests/api/input/test_at_once.py tests/api/operations/test_backup.py
 
 fuzz: setup  ## Draw many requests from the OpenAPI document: make fuzz EXAMPLES=500 SEED=7

@@ -50,7 +50,7 @@ COMPUTE_FEATURES = {
     "vnc_console": False,
 }
 NETWORK_FEATURES = {"ipv6": True, "ipv6_subnet_attributes": True, "port_security": True}
-IDENTITY_FEATURES = {"api_v3": True, "security_compliance": True, "trust": False}
+IDENTITY_FEATURES = {"api_v3": True, "security_compliance": True, "trust": True}
 # What the cloud's own settings say (lockout_attempts, lockout_s, password_history): no API tells.
 COMPLIANCE = {
     "user_lockout_failure_attempts": 3,

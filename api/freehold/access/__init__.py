@@ -6,7 +6,7 @@ issues tokens through this room; every other service only reads callers.
 """
 
 from freehold.access.access import Access
-from freehold.access.caller import Caller, Scope
+from freehold.access.caller import Caller, Delegation, Scope
 from freehold.access.policy import Rule
 from freehold.access.quota import (
     Limit,
@@ -23,6 +23,7 @@ from freehold.access.vault import Vault
 __all__ = [
     "Access",
     "Caller",
+    "Delegation",
     "Limit",
     "QuotaLimit",
     "Rule",

@@ -75,7 +75,10 @@ class Access:
         now: datetime,
         facts: dict[str, Any],
     ) -> None:
-        """Add one audit record to the open transaction."""
+        """Add one audit record to the open transaction; who acts by a trust is told with it."""
+        if caller.trust is not None:
+            by = {"trust_id": caller.trust.trust_id, "by": caller.trust.trustee_user_id}
+            facts = {**facts, **by}
         session.connection().execute(
             _RECORD,
             {

@@ -19,6 +19,29 @@ class Scope:
 
 
 @dataclass(frozen=True)
+class Delegation:
+    """The trust that a token was made with.
+
+    A trust may stand on others (redelegation); what voids one of them, or the tokens of anybody in
+    between, voids this token too.
+
+    Attributes:
+        impersonation: The caller is shown as the trustor, else as the trustee.
+        chain: Ids of all trusts that it stands on, this one among them.
+        user_ids: All trustors and trustees of these.
+        domain_ids: The domains of those.
+    """
+
+    trust_id: str
+    trustor_user_id: str
+    trustee_user_id: str
+    impersonation: bool
+    chain: tuple[str, ...]
+    user_ids: tuple[str, ...]
+    domain_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Caller:
     """A caller; ``user_id`` None is anonymous.
 
@@ -36,6 +59,7 @@ class Caller:
     issued_at: datetime | None = None
     expires_at: datetime | None = None
     application_credential_id: str | None = None
+    trust: Delegation | None = None
 
     @property
     def project_id(self) -> str | None:

@@ -14,16 +14,16 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
-from sqlalchemy import ColumnElement, Index, bindparam, delete, or_, select
+from sqlalchemy import ColumnElement, Index, Select, bindparam, delete, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from freehold.access.caller import Caller, Scope
+from freehold.access.caller import Caller, Delegation, Scope
 from freehold.errors import NotAuthenticated
 from freehold.store import Base, new_hex_id
 
@@ -49,6 +49,7 @@ class Revocation(Base):
     project_id: Mapped[str | None]
     domain_id: Mapped[str | None]
     application_credential_id: Mapped[str | None]
+    trust_id: Mapped[str | None]
     before: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
@@ -174,6 +175,7 @@ def revoke(
     project_id: str | None = None,
     domain_id: str | None = None,
     application_credential_id: str | None = None,
+    trust_id: str | None = None,
     lifetime_s: int = 7 * 86400,
 ) -> None:
     """Void tokens issued up to now that match every field given; forget revocations that are over.
@@ -183,7 +185,7 @@ def revoke(
     Raises:
         ValueError: No field is given (that would void every token there is).
     """
-    if not any((audit_id, user_id, project_id, domain_id, application_credential_id)):
+    if not any((audit_id, user_id, project_id, domain_id, application_credential_id, trust_id)):
         raise ValueError("a revocation names whose tokens are void")
     session.execute(delete(Revocation).where(Revocation.expires_at < now))
     session.add(
@@ -193,6 +195,7 @@ def revoke(
             project_id=project_id,
             domain_id=domain_id,
             application_credential_id=application_credential_id,
+            trust_id=trust_id,
             before=now + MARGIN,
             expires_at=now + timedelta(seconds=lifetime_s),
         )
@@ -207,37 +210,62 @@ def _matches(column: Any, *names: str) -> ColumnElement[bool]:
     return or_(column.is_(None), *(column == bindparam(name) for name in names))
 
 
-_LAST_REVOCATION = (
-    select(Revocation.before)
-    .where(
-        _matches(Revocation.audit_id, "audit_id"),
-        _matches(Revocation.user_id, "user_id"),
-        _matches(Revocation.project_id, "project_id"),
-        _matches(Revocation.domain_id, "domain_id", "user_domain_id"),
-        _matches(Revocation.application_credential_id, "application_credential_id"),
-        Revocation.before >= bindparam("issued_at"),
+def _of_these(column: Any, name: str) -> ColumnElement[bool]:
+    return or_(column.is_(None), column.in_(bindparam(name, expanding=True)))
+
+
+def _last(*subject: ColumnElement[bool]) -> Select[datetime]:
+    return (
+        select(Revocation.before)
+        .where(
+            _matches(Revocation.audit_id, "audit_id"),
+            _matches(Revocation.project_id, "project_id"),
+            _matches(Revocation.application_credential_id, "application_credential_id"),
+            *subject,
+            Revocation.before >= bindparam("issued_at"),
+        )
+        .order_by(Revocation.before.desc())
+        .limit(1)
     )
-    .order_by(Revocation.before.desc())
-    .limit(1)
+
+
+_LAST_REVOCATION = _last(
+    _matches(Revocation.user_id, "user_id"),
+    _matches(Revocation.domain_id, "domain_id", "user_domain_id"),
+    Revocation.trust_id.is_(None),
 )
 """Built once: each request runs it. A value that is None matches no column (SQL's ``=``)."""
+
+_LAST_REVOCATION_OF_TRUST = _last(
+    _of_these(Revocation.user_id, "user_ids"),
+    _of_these(Revocation.domain_id, "domain_ids"),
+    _of_these(Revocation.trust_id, "trust_ids"),
+)
+"""The same for a token of a trust, which ends with the tokens of everybody who stands behind it."""
 
 
 def _last_revocation(session: Session, caller: Caller) -> datetime | None:
     """The end of the latest revocation that voids the caller's token; None if none does."""
-    values = {
+    values: dict[str, Any] = {
         "audit_id": caller.audit_ids[0],
-        "user_id": caller.user_id,
         "project_id": caller.scope.project_id,
-        "domain_id": caller.scope.domain_id,
-        "user_domain_id": caller.user_domain_id,
         "application_credential_id": caller.application_credential_id,
         "issued_at": caller.issued_at,
     }
+    if caller.trust is None:
+        statement = _LAST_REVOCATION
+        values["user_id"] = caller.user_id
+        values["domain_id"] = caller.scope.domain_id
+        values["user_domain_id"] = caller.user_domain_id
+    else:
+        statement = _LAST_REVOCATION_OF_TRUST
+        values["user_ids"] = list(caller.trust.user_ids)
+        values["domain_ids"] = [*caller.trust.domain_ids, caller.scope.domain_id]
+        values["trust_ids"] = list(caller.trust.chain)
     # Asked on the connection: every request runs this, and the ORM would double its price.
     if session.new:
         session.flush()
-    found: datetime | None = session.connection().execute(_LAST_REVOCATION, values).scalar()
+    found: datetime | None = session.connection().execute(statement, values).scalar()
     return found
 
 
@@ -263,6 +291,8 @@ def _claims(caller: Caller) -> dict[str, Any]:
         claims["s"] = True
     if caller.application_credential_id:
         claims["c"] = caller.application_credential_id
+    if caller.trust:
+        claims["t"] = astuple(caller.trust)
     return claims
 
 
@@ -285,4 +315,10 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
         issued_at=datetime.fromtimestamp(claims["iat"], UTC),
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
         application_credential_id=claims.get("c"),
+        trust=_delegation(claims["t"]) if "t" in claims else None,
     )
+
+
+def _delegation(told: Sequence[Any]) -> Delegation:
+    trust_id, trustor, trustee, impersonation, *people = told
+    return Delegation(trust_id, trustor, trustee, impersonation, *map(tuple, people))

@@ -25,6 +25,7 @@ from freehold.identity import (
     role_inference,
     service,
     token,
+    trust,
     user,
     version,
 )
@@ -37,6 +38,7 @@ _RESOURCES = (
     application_credential,
     credential,
     ec2_credential,
+    trust,
     domain,
     project,
     project_tag_routes,

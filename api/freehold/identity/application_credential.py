@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,11 +22,11 @@ from freehold.access import Rule
 from freehold.access.tokens import revoke
 from freehold.errors import BadRequest, Conflict, Forbidden, NotFound
 from freehold.http import Call, Listing, Reply, Routes, SortKey
-from freehold.identity.assignment import Assignment, counts_on_project, held_by
-from freehold.identity.attributes import Name255, Text
+from freehold.identity.assignment import held_on_project
+from freehold.identity.attributes import Name255, Text, expiry
 from freehold.identity.collection import MAXIMUM_ROWS, add_read, link, load, page
+from freehold.identity.delegation import refuse_trust
 from freehold.identity.password import MAX_LENGTH, hashed, matches
-from freehold.identity.project import Project, ancestors
 from freehold.identity.role import Role, closure, implications
 from freehold.identity.user import User
 from freehold.identity.version import VERSION
@@ -160,6 +160,7 @@ def _roles(session: Session) -> Sequence[Role]:
 def list_credentials(call: Call, user_id: str) -> dict[str, Any]:
     """The application credentials of a user; filter name."""
     call.enforce("identity:list_application_credentials", {"target.user.id": user_id})
+    refuse_trust(call)
     load(call.session, User, "user", user_id)
     statement = select(ApplicationCredential).where(ApplicationCredential.user_id == user_id)
     roles = _roles(call.session)
@@ -175,6 +176,7 @@ def list_credentials(call: Call, user_id: str) -> dict[str, Any]:
 def show_credential(call: Call, user_id: str, credential_id: str) -> dict[str, Any]:
     """One application credential."""
     call.enforce("identity:get_application_credential", {"target.user.id": user_id})
+    refuse_trust(call)
     credential = _of_user(call, user_id, credential_id)
     return {"application_credential": wire(call, credential, _roles(call.session))}
 
@@ -184,6 +186,7 @@ def create_credential(call: Call, user_id: str, body: NewApplicationCredential) 
     in this answer only. It is hashed before the transaction, which no writer waits for.
     """
     call.enforce("identity:create_application_credential", {"target.user.id": user_id})
+    refuse_trust(call)
     require_unrestricted(call)
     wish = body.application_credential
     if call.caller.project_id is None:
@@ -209,7 +212,7 @@ def _create(
         secret_hash=stored,
         description=wish.description,
         role_ids=_role_ids(call, wish.roles),
-        expires_at=_end(wish.expires_at, call.now),
+        expires_at=expiry(wish.expires_at, call.now),
         unrestricted=wish.unrestricted,
     )
     call.session.add(credential)
@@ -221,6 +224,7 @@ def _create(
 def delete_credential(call: Call, user_id: str, credential_id: str) -> Reply:
     """Remove an application credential; tokens made with it are void."""
     call.enforce("identity:delete_application_credential", {"target.user.id": user_id})
+    refuse_trust(call)
     require_unrestricted(call)
     credential = _of_user(call, user_id, credential_id)
     revoke(call.session, call.now, application_credential_id=credential.id)
@@ -264,8 +268,11 @@ def _role_ids(call: Call, wanted: list[RoleRef]) -> list[str]:
         named = select(Role.id).where(Role.name.in_(call.caller.roles), Role.domain_id.is_(None))
         return sorted(call.session.scalars(named))
     implied = implications(call.session)
+    assert call.caller.user_id is not None
+    assert call.caller.project_id is not None
+    held = held_on_project(call.session, call.caller.user_id, call.caller.project_id)
     rows = call.session.scalars(
-        select(Role).where(Role.id.in_(closure(_held(call), implied)), Role.domain_id.is_(None))
+        select(Role).where(Role.id.in_(closure(held, implied)), Role.domain_id.is_(None))
     ).all()
     chosen = set()
     for ref in wanted:
@@ -276,29 +283,6 @@ def _role_ids(call: Call, wanted: list[RoleRef]) -> list[str]:
             raise BadRequest("Cannot create an application credential with an unassigned role.")
         chosen.add(role.id)
     return sorted(closure(chosen, implied))
-
-
-def _held(call: Call) -> Sequence[str]:
-    """What is assigned to the caller on the token's project."""
-    project = call.session.get_one(Project, call.caller.project_id)
-    above = [one.id for one in ancestors(call.session, project)]
-    here = counts_on_project(project.id, project.domain_id, above)
-    assert call.caller.user_id is not None
-    held = select(Assignment.role_id).where(held_by(call.caller.user_id), here)
-    return call.session.scalars(held).all()
-
-
-def _end(text: str | None, now: datetime) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadRequest("expires_at is not an ISO 8601 time.") from error
-    ends = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    if ends <= now:
-        raise BadRequest("expires_at is in the past.")
-    return ends
 
 
 ROUTES = Routes(VERSION)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from freehold.access.tokens import revoke
 from freehold.identity.group import Membership
+from freehold.identity.project import Project, ancestors
 from freehold.store import Base, lock
 
 
@@ -156,6 +157,15 @@ def counts_on_project(
     if parents := list(above):
         sources.append(Assignment.project_id.in_(parents))
     return or_(own, and_(Assignment.inherited.is_(True), or_(*sources)))
+
+
+def held_on_project(session: Session, user_id: str, project_id: str) -> set[str]:
+    """Ids of the roles that are assigned to the user there; none where there is no such project."""
+    project = session.get(Project, project_id)
+    domain_id = "" if project is None else project.domain_id
+    above = () if project is None else [one.id for one in ancestors(session, project)]
+    here = counts_on_project(project_id, domain_id, above)
+    return set(session.scalars(select(Assignment.role_id).where(held_by(user_id), here)))
 
 
 def counts_on_domain(domain_id: str) -> ColumnElement[bool]:

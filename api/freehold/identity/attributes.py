@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
@@ -89,6 +90,24 @@ def require_mutable(kind: str, row_id: str, options: Any, wish_options: Any = No
     if wish_options is not None and wish_options.get("immutable") in (None, False):
         return
     raise Forbidden(f"Cannot change immutable {kind} {row_id}; set its option immutable to false.")
+
+
+def expiry(text: str | None, now: datetime) -> datetime | None:
+    """The time that a body names in ISO 8601, which is UTC unless it says otherwise.
+
+    Raises:
+        BadRequest: It is no such time, or over.
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        ends = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise BadRequest("expires_at is not an ISO 8601 time.") from error
+    if ends <= now:
+        raise BadRequest("expires_at is in the past.")
+    return ends
 
 
 def merged_options(

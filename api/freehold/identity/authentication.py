@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from freehold.access import Tokens
-from freehold.errors import BadRequest, NotAuthenticated
+from freehold.errors import BadRequest, Forbidden, NotAuthenticated
 from freehold.identity.application_credential import ApplicationCredential, secret_matches
 from freehold.identity.domain import Domain
 from freehold.identity.lockout import Lockout
@@ -110,6 +110,12 @@ class SystemRef(_Strict):
     all: Literal[True]
 
 
+class TrustRef(_Strict):
+    """A trust by id."""
+
+    id: Key
+
+
 class ScopeRef(_Strict):
     """What the token shall be good for; exactly one of these."""
 
@@ -117,6 +123,7 @@ class ScopeRef(_Strict):
     domain: DomainRef | None = None
     system: SystemRef | None = None
     unscoped: dict[str, Any] | None = None
+    trust: TrustRef | None = Field(default=None, alias="OS-TRUST:trust")
 
 
 def _word(value: object) -> object:
@@ -220,6 +227,8 @@ def _by_token(session: Session, tokens: Tokens, proof: TokenProof, now: datetime
     caller = tokens.read(session, proof.id, now)
     if caller.application_credential_id is not None:
         raise NotAuthenticated("A token of an application credential cannot be changed to another.")
+    if caller.trust is not None:
+        raise Forbidden("A token of a trust cannot be changed to another; log in with the trust.")
     row = session.execute(_users("id"), {"id": caller.user_id}).first()
     methods = tuple(dict.fromkeys(("token", *caller.methods)))
     return _login(row, methods, caller.expires_at, caller.audit_ids)

@@ -11,7 +11,7 @@ import json
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, Select, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from freehold.access import Rule
@@ -20,6 +20,7 @@ from freehold.http import Call, Listing, Reply, Routes, SortKey
 from freehold.identity.application_credential import require_unrestricted
 from freehold.identity.attributes import Identifier, Name255, Wish, require_same
 from freehold.identity.collection import MAXIMUM_ROWS, add_read, link, load, page
+from freehold.identity.delegation import reaches_one_project, require_in_reach
 from freehold.identity.project import Project
 from freehold.identity.user import User
 from freehold.identity.version import VERSION
@@ -121,7 +122,14 @@ def list_credentials(call: Call) -> dict[str, Any]:
     statement = select(Credential)
     if not call.may("identity:get_credential", {"target.credential.user_id": None}):
         statement = statement.where(Credential.user_id == call.caller.user_id)
-    return page(call, LISTING, statement, "credentials", wire)
+    return page(call, LISTING, in_reach(call, statement), "credentials", wire)
+
+
+def in_reach(call: Call, statement: Select[Any]) -> Select[Any]:
+    """Only credentials of the project that the caller is bound to, if they are."""
+    if not reaches_one_project(call):
+        return statement
+    return statement.where(Credential.project_id == call.caller.project_id)
 
 
 def show_credential(call: Call, credential_id: str) -> dict[str, Any]:
@@ -134,6 +142,7 @@ def create_credential(call: Call, body: NewCredential) -> dict[str, Any]:
     wish = body.credential
     call.enforce("identity:create_credential", {"target.credential.user_id": wish.user_id})
     require_unrestricted(call)
+    require_in_reach(call, wish.project_id)
     load(call.session, User, "user", wish.user_id)
     if wish.project_id is not None:
         load(call.session, Project, "project", wish.project_id)
@@ -153,6 +162,7 @@ def keep(call: Call, kind: str, user_id: str, project_id: str | None, blob: str)
         if project_id is None:
             raise BadRequest("project_id: an ec2 credential is for a project; name it.")
         id_ = ec2_id(_access_of(blob))
+        blob = _with_delegation(call, blob)
         if call.session.get(Credential, id_) is not None:
             raise Conflict("Conflict occurred attempting to store credential - Duplicate entry.")
     sealed = call.access.vault.close(blob)
@@ -161,6 +171,25 @@ def keep(call: Call, kind: str, user_id: str, project_id: str | None, blob: str)
     call.session.flush()
     call.audit("create", "credential", row.id)
     return row
+
+
+def _with_delegation(call: Call, blob: str) -> str:
+    """The blob with the trust or program that made it: a login with it must be bound by that."""
+    pair = json.loads(blob)
+    made_by = {
+        "trust_id": call.caller.trust.trust_id if call.caller.trust else None,
+        "app_cred_id": call.caller.application_credential_id,
+    }
+    told = {name: id_ for name, id_ in made_by.items() if id_ is not None}
+    return json.dumps({**pair, **told}) if told else blob
+
+
+def _require_same_delegation(old: str, new: str) -> None:
+    """Refuse (BadRequest) to lift what binds an ec2 credential."""
+    before, after = json.loads(old), json.loads(new)
+    for name in ("trust_id", "app_cred_id"):
+        if before.get(name) != after.get(name):
+            raise BadRequest(f"{name} can not be updated for credential.")
 
 
 def ec2_id(access: str) -> str:
@@ -187,6 +216,7 @@ def update_credential(call: Call, credential_id: str, body: ChangedCredential) -
     if "blob" in wish.model_fields_set:
         if row.type == EC2:
             _access_of(wish.blob)
+            _require_same_delegation(call.access.vault.open(row.sealed), wish.blob)
         row.sealed = call.access.vault.close(wish.blob)
     call.session.flush()
     call.audit("update", "credential", row.id)
@@ -208,7 +238,9 @@ def _of(call: Call, credential_id: str, verb: str) -> Credential:
     owner = row.user_id if row is not None else None
     rule = f"identity:{verb}_credential"
     call.enforce(rule, {"target.credential.user_id": owner})
-    return load(call.session, Credential, "credential", credential_id)
+    found = load(call.session, Credential, "credential", credential_id)
+    require_in_reach(call, found.project_id)
+    return found
 
 
 ROUTES = Routes(VERSION)

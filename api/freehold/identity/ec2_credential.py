@@ -15,7 +15,8 @@ from freehold.http import Call, Reply, Routes
 from freehold.identity.application_credential import require_unrestricted
 from freehold.identity.attributes import Identifier
 from freehold.identity.collection import add_read, collection, link, load
-from freehold.identity.credential import EC2, OWN, Credential, ec2_id, keep
+from freehold.identity.credential import EC2, OWN, Credential, ec2_id, in_reach, keep
+from freehold.identity.delegation import require_in_reach
 from freehold.identity.project import Project
 from freehold.identity.user import User
 from freehold.identity.version import VERSION
@@ -46,7 +47,7 @@ def wire(call: Call, row: Credential) -> dict[str, Any]:
         "secret": blob.get("secret"),
         "user_id": row.user_id,
         "tenant_id": row.project_id,
-        "trust_id": None,
+        "trust_id": blob.get("trust_id"),
         "links": {"self": link(call, path)},
     }
 
@@ -55,11 +56,8 @@ def list_pairs(call: Call, user_id: str) -> dict[str, Any]:
     """A user's pairs."""
     call.enforce("identity:ec2_list_credentials", {"target.credential.user_id": user_id})
     load(call.session, User, "user", user_id)
-    rows = call.session.scalars(
-        select(Credential)
-        .where(Credential.user_id == user_id, Credential.type == EC2)
-        .order_by(Credential.id)
-    )
+    statement = select(Credential).where(Credential.user_id == user_id, Credential.type == EC2)
+    rows = call.session.scalars(in_reach(call, statement).order_by(Credential.id))
     return collection(call, "credentials", [wire(call, row) for row in rows])
 
 
@@ -75,7 +73,8 @@ def create_pair(call: Call, user_id: str, body: NewPair) -> dict[str, Any]:
     require_unrestricted(call)
     load(call.session, User, "user", user_id)
     load(call.session, Project, "project", body.tenant_id)
-    pair = {"access": new_hex_id(), "secret": secrets.token_hex(32), "trust_id": None}
+    require_in_reach(call, body.tenant_id)
+    pair = {"access": new_hex_id(), "secret": secrets.token_hex(32)}
     row = keep(call, EC2, user_id, body.tenant_id, json.dumps(pair))
     return {"credential": wire(call, row)}
 
@@ -94,6 +93,7 @@ def _of_user(call: Call, user_id: str, access: str) -> Credential:
     row = call.session.get(Credential, ec2_id(access))
     if row is None or row.user_id != user_id or row.type != EC2:
         raise NotFound(f"Could not find credential: {access}.")
+    require_in_reach(call, row.project_id)
     return row
 
 

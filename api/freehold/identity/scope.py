@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from freehold.access import Scope
@@ -42,9 +42,7 @@ def scoped(
         return _of_credential(session, login, login.credential, wanted)
     if wanted is None:
         return _default(session, login)
-    told = [name for name in ("project", "domain", "system", "unscoped") if _said(wanted, name)]
-    if len(told) != 1:
-        raise BadRequest("Exactly one scope may be asked for: project, domain, system or unscoped.")
+    require_one(wanted)
     if wanted.project is not None:
         scope, roles = _project(session, login, wanted.project)
     elif wanted.domain is not None:
@@ -58,8 +56,14 @@ def scoped(
     return scope, roles
 
 
-def _said(wanted: ScopeRef, name: str) -> bool:
-    return getattr(wanted, name) is not None
+def require_one(wanted: ScopeRef) -> None:
+    """Refuse (BadRequest) several scopes at once, or none."""
+    told = [wanted.project, wanted.domain, wanted.system, wanted.unscoped, wanted.trust]
+    if sum(one is not None for one in told) != 1:
+        raise BadRequest(
+            "Exactly one scope may be asked for: project, domain, system, OS-TRUST:trust or "
+            "unscoped."
+        )
 
 
 def _no_access(login: Login) -> NotAuthenticated:
@@ -90,11 +94,26 @@ def _of_credential(
     return scope, roles
 
 
-def _project(session: Session, login: Login, wanted: ProjectRef) -> tuple[Scope, tuple[str, ...]]:
+def _usable(session: Session, login: Login, wanted: ProjectRef) -> Row[*tuple[Any, ...]]:
     by, values = lookup(wanted, "project")
     row = session.execute(_projects(by), values).first()
     if row is None or not (row.enabled and row.domain_enabled):
         raise _no_access(login)
+    return row
+
+
+def project_scope(session: Session, login: Login, wanted: ProjectRef) -> Scope:
+    """A project as a scope, whatever the user has there.
+
+    Raises:
+        NotAuthenticated: There is none, or it is disabled.
+    """
+    row = _usable(session, login, wanted)
+    return Scope(row.id, row.name, row.domain_id, row.domain_name)
+
+
+def _project(session: Session, login: Login, wanted: ProjectRef) -> tuple[Scope, tuple[str, ...]]:
+    row = _usable(session, login, wanted)
     scope = Scope(row.id, row.name, row.domain_id, row.domain_name)
     place = {"user_id": login.user_id, "project_id": row.id, "domain_id": row.domain_id}
     if row.parent_id is None:

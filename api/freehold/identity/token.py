@@ -13,10 +13,11 @@ from freehold.access.tokens import revoke
 from freehold.errors import NotAuthenticated, NotFound
 from freehold.http import Call, Reply, Routes
 from freehold.identity.application_credential import token_entry
-from freehold.identity.authentication import NewToken, log_in
+from freehold.identity.authentication import Login, NewToken, ScopeRef, log_in
 from freehold.identity.catalog import catalog
 from freehold.identity.lockout import Lockout
-from freehold.identity.scope import role_refs, scoped
+from freehold.identity.scope import require_one, role_refs, scoped
+from freehold.identity.trust_login import delegated, spend
 from freehold.identity.version import VERSION
 from freehold.store import lock
 
@@ -37,11 +38,33 @@ def issue_token(call: Call, body: NewToken) -> Reply:
     tokens = call.access.tokens
     try:
         login = log_in(call.session, tokens, _lockout(call), body.auth.identity, call.now)
-        scope, roles = scoped(call.session, login, body.auth.scope)
+        caller, ends, spends = _caller(call, login, body.auth.scope)
     except NotAuthenticated:
         client = call.request.client.host if call.request.client else "unknown"
         log.warning("%s login refused, from %s", call.request.state.request_id, client)
         raise
+    token, whole = tokens.issue(caller, call.now, ends, session=call.session)
+    reply = _reply(call, token, whole, status=201)
+    if spends is not None:
+        # What the token says was read in one snapshot; only the count needs a transaction.
+        call.write(lambda: spend(call.session, spends))
+    return reply
+
+
+def _caller(
+    call: Call, login: Login, wanted: ScopeRef | None
+) -> tuple[Caller, datetime | None, str | None]:
+    """The caller of a new token, when it ends, and the trust of which it is one of some uses."""
+    ends = [login.expires_at, login.credential.expires_at if login.credential else None]
+    trust, spends = None, None
+    if wanted is not None and wanted.trust is not None:
+        require_one(wanted)
+        given = delegated(call.session, login, wanted.trust.id, call.now)
+        login, scope, roles, trust = given.login, given.scope, given.roles, given.trust
+        ends.append(given.expires_at)
+        spends = trust.trust_id if given.is_counted else None
+    else:
+        scope, roles = scoped(call.session, login, wanted)
     caller = Caller(
         user_id=login.user_id,
         user_name=login.user_name,
@@ -52,13 +75,12 @@ def issue_token(call: Call, body: NewToken) -> Reply:
         methods=login.methods,
         audit_ids=login.audit_ids,
         application_credential_id=login.credential.id if login.credential else None,
+        trust=trust,
     )
-    ends = login.expires_at
-    if login.credential is not None and login.credential.expires_at is not None:
-        latest = call.now + timedelta(seconds=tokens.lifetime_s)
-        ends = min(latest, login.credential.expires_at)
-    token, whole = tokens.issue(caller, call.now, ends, session=call.session)
-    return _reply(call, token, whole, status=201)
+    if limits := [end for end in ends if end is not None]:
+        latest = call.now + timedelta(seconds=call.access.tokens.lifetime_s)
+        return caller, min(latest, *limits), spends
+    return caller, None, spends
 
 
 def _lockout(call: Call) -> Lockout:
@@ -127,6 +149,13 @@ def document(session: Session, caller: Caller, *, with_catalog: bool) -> dict[st
         shown["domain"] = {"id": scope.domain_id, "name": scope.domain_name}
     if caller.application_credential_id is not None:
         shown["application_credential"] = token_entry(session, caller.application_credential_id)
+    if (trust := caller.trust) is not None:
+        shown["OS-TRUST:trust"] = {
+            "id": trust.trust_id,
+            "impersonation": trust.impersonation,
+            "trustor_user": {"id": trust.trustor_user_id},
+            "trustee_user": {"id": trust.trustee_user_id},
+        }
     shown["roles"] = role_refs(session, caller.roles)
     if with_catalog:
         shown["catalog"] = catalog(session, scope.project_id)

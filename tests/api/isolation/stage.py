@@ -26,7 +26,7 @@ from freehold.jobs.run import Run
 from freehold.jobs.worker import Worker
 from freehold.network.tagged import TAGGED
 from freehold.store import new_id, utc_now
-from tests.api.isolation.stage_credentials import keep_credentials
+from tests.api.isolation.stage_credentials import keep_credentials, keep_trust
 from tests.support.database import keep, put_back
 from tests.support.machines import PaperMachines
 from tests.support.service import Service, build
@@ -242,6 +242,7 @@ def _identity(stage: Stage) -> None:
     made = stage.make(credentials, {"application_credential": {"name": "owners-own"}})
     things["application_credentials"] = made["id"]
     keep_credentials(stage)
+    keep_trust(stage, role["member"], users["reader"])
     rule = f"/identity/v3/roles/{things['prior_role']}/implies/{things['implies']}"
     assert stage.ask("admin", "PUT", rule).status_code == 201
     stage.ask("admin", "PUT", f"/identity/v3/groups/{things['groups']}/users/{users['member']}")
@@ -249,7 +250,6 @@ def _identity(stage: Stage) -> None:
     for who in ("users", "groups"):
         for where in ("projects", "domains", "system"):
             _grant(stage, who, where)
-    things["member_role"] = role["member"]
     stage.private |= {things[name] for name in ("application_credentials", "groups", "projects")}
     stage.private |= {users["member"], users["reader"]}
 

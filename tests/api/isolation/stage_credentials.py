@@ -1,4 +1,4 @@
-"""The stage's credentials and policy documents."""
+"""The stage's credentials, policy documents and trust."""
 
 from __future__ import annotations
 
@@ -21,3 +21,17 @@ def keep_credentials(stage: Stage) -> None:
         "OS-EC2": pair["access"],
     }
     stage.private |= {stage.things["credentials"], pair["access"], pair["secret"]}
+
+
+def keep_trust(stage: Stage, member_role: str, reader: str) -> None:
+    """The member trusts the reader."""
+    wish = {
+        "trustor_user_id": stage.things["users"],
+        "trustee_user_id": reader,
+        "project_id": stage.things["projects"],
+        "roles": [{"id": member_role}],
+        "impersonation": True,
+    }
+    made = stage.make("/identity/v3/OS-TRUST/trusts", {"trust": wish})
+    stage.things |= {"trusts": made["id"], "trustee": reader, "member_role": member_role}
+    stage.private.add(made["id"])

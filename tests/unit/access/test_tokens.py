@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 
-from freehold.access import Caller, Scope, Tokens
+from freehold.access import Caller, Delegation, Scope, Tokens
 from freehold.access.tokens import MARGIN, derive_key, revoke
 from freehold.errors import NotAuthenticated
 from freehold.store import Store
@@ -29,6 +29,9 @@ ANN = Caller(
     methods=("password",),
 )
 TOKENS = Tokens(SECRET, 3600)
+BY_TRUST = replace(
+    ANN, trust=Delegation("t2", "u1", "u3", True, ("t2", "t1"), ("u1", "u2", "u3"), ("d1", "d3"))
+)
 
 
 @pytest.fixture
@@ -47,6 +50,44 @@ def test_a_token_is_read_back_as_issued(store: Store, scope: Scope) -> None:
     with store.read() as session:
         assert TOKENS.read(session, token, NOW) == issued
     assert issued.expires_at == NOW.replace(microsecond=0) + timedelta(hours=1)
+
+
+def test_a_token_of_a_trust_is_read_back_as_issued(store: Store) -> None:
+    token, issued = TOKENS.issue(BY_TRUST, NOW)
+    afresh = Tokens(SECRET, 3600)
+    with store.read() as session:
+        assert afresh.read(session, token, NOW) == issued
+
+
+@pytest.mark.parametrize(
+    ("revoked", "is_void"),
+    [
+        ({"trust_id": "t1"}, True),
+        ({"trust_id": "t9"}, False),
+        ({"user_id": "u2"}, True),
+        ({"user_id": "u9"}, False),
+        ({"user_id": "u3", "project_id": "p1"}, True),
+        ({"user_id": "u3", "project_id": "p9"}, False),
+        ({"domain_id": "d3"}, True),
+        ({"domain_id": "d2"}, True),
+        ({"domain_id": "d9"}, False),
+    ],
+)
+def test_a_token_of_a_trust_ends_with_those_of_all_who_stand_behind_it(
+    store: Store, revoked: dict[str, str], is_void: bool
+) -> None:
+    token, _ = TOKENS.issue(BY_TRUST, NOW)
+    plain, _ = TOKENS.issue(ANN, NOW)
+    with store.write() as session:
+        revoke(session, NOW, **revoked)
+    with store.read() as session:
+        if is_void:
+            with pytest.raises(NotAuthenticated):
+                TOKENS.read(session, token, NOW)
+        else:
+            assert TOKENS.read(session, token, NOW).trust == BY_TRUST.trust
+        if "trust_id" in revoked or revoked.get("user_id") in ("u2", "u3"):
+            assert TOKENS.read(session, plain, NOW).trust is None
 
 
 def test_a_token_is_over_when_its_time_is(store: Store) -> None:
