@@ -37,7 +37,7 @@ def _sums() -> tuple[ColumnElement[int], ...]:
     return (
         func.coalesce(func.sum(Server.vcpus), 0),
         func.coalesce(func.sum(Server.memory_mib), 0),
-        func.coalesce(func.sum(Server.root_gib), 0),
+        func.coalesce(func.sum(Server.disk_gib), 0),
         func.count(Server.id),
     )
 

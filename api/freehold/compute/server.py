@@ -45,6 +45,8 @@ class Server(Converged, Base):
         availability_zone: The zone that was asked for (it stays pinned there), None for any.
         flavor: ``name``, ``ephemeral_gib``, ``swap_mib``, ``extra_specs`` at creation; what sums
             are made of stands in columns.
+        disk_gib: What its disk takes of the host: ``root_gib``, or where that is 0 its image's
+            size.
         power: What is wanted: ``on``, ``off``, ``paused`` or ``suspended``.
         boot_serial: Grows with every request to start or reboot (docs/reference/documents.md).
         booted_serial: The ``boot_serial`` that a host has answered for with the domain running
@@ -72,6 +74,7 @@ class Server(Converged, Base):
     vcpus: Mapped[int]
     memory_mib: Mapped[int]
     root_gib: Mapped[int]
+    disk_gib: Mapped[int] = mapped_column(server_default="0")
     key_name: Mapped[str | None]
     key: Mapped[dict[str, Any] | None]
     user_data: Mapped[str | None] = mapped_column(deferred=True)

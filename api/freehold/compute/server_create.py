@@ -23,7 +23,7 @@ from freehold.compute.link import links
 from freehold.compute.placement import Choice, Request, place, room_of
 from freehold.compute.quota import QUOTA_DEFAULTS
 from freehold.compute.server import Server, ServerTag
-from freehold.compute.server_image import usable_image
+from freehold.compute.server_image import disk_gib, usable_image
 from freehold.compute.server_metadata import require_room_for
 from freehold.compute.server_request import (
     CreateBody,
@@ -220,6 +220,7 @@ def _rows(call: Call, wish: ServerWish, parts: Parts, count: int) -> list[Server
                 vcpus=flavor.vcpus,
                 memory_mib=flavor.memory_mib,
                 root_gib=flavor.root_gib,
+                disk_gib=disk_gib(flavor.root_gib, parts.image),
                 key_name=keypair.name if keypair else None,
                 key=keypair.snapshot() if keypair else None,
                 user_data=wish.user_data,
@@ -242,14 +243,14 @@ def _rows(call: Call, wish: ServerWish, parts: Parts, count: int) -> list[Server
 def _place(call: Call, parts: Parts, servers: Sequence[Server]) -> list[Choice]:
     """Choose a host for each. The claim is the row itself, so the sums have to stand still.
 
-    Only this function takes the lock on hosts, and ports are plugged below it: the order quota →
-    hosts → addresses has no cycle, since nothing that holds addresses asks for hosts.
+    Ports are plugged below it: the order quota → hosts → addresses has no cycle, since nothing that
+    holds addresses asks for hosts.
     """
     lock(call.session, "hosts")
     used = used_by_host(call.session)
     rooms = [room_of(host, used.get(host.name, Used()), call.config) for host in parts.hosts]
     requests = [
-        Request(server.vcpus, server.memory_mib, server.root_gib, parts.zone, parts.host)
+        Request(server.vcpus, server.memory_mib, server.disk_gib, parts.zone, parts.host)
         for server in servers
     ]
     return place(rooms, requests)

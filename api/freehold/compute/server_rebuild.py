@@ -9,12 +9,14 @@ from pydantic import Field, TypeAdapter
 
 from freehold.access import Rule
 from freehold.compute import instance_action, server_request
+from freehold.compute.capacity import used_by_host
 from freehold.compute.hostname import hostname_of
 from freehold.compute.keypair import find_keypair
 from freehold.compute.link import links
+from freehold.compute.placement import room_of
 from freehold.compute.server import POWER_ON, Server
 from freehold.compute.server_change import apply, ask_host, require_host
-from freehold.compute.server_image import usable_image
+from freehold.compute.server_image import disk_gib, usable_image
 from freehold.compute.server_metadata import require_room_for
 from freehold.compute.server_request import (
     Metadata,
@@ -27,8 +29,10 @@ from freehold.compute.server_request import (
 from freehold.compute.server_status import require
 from freehold.compute.server_wire import around, wire
 from freehold.errors import BadRequest
+from freehold.hosts import all_hosts
 from freehold.http import Call, Reply
 from freehold.http.body import fitting
+from freehold.store import lock
 
 POLICY = "os_compute_api:servers:rebuild"
 SINCE = {**server_request.SINCE, "key_name": "2.54", "user_data": "2.57"}
@@ -60,9 +64,10 @@ def rebuild(call: Call, server: Server, argument: Any) -> Reply:
     wish = _read(call, argument)
     require(server, "rebuild", {"active", "stopped", "error"})
     require_host(server)
-    server.image_id = usable_image(
-        call, wish.imageRef.rsplit("/", 1)[-1], server.memory_mib, server.root_gib
-    ).id
+    image_id = wish.imageRef.rsplit("/", 1)[-1]
+    image = usable_image(call, image_id, server.memory_mib, server.root_gib)
+    _claim(call, server, disk_gib(server.root_gib, image))
+    server.image_id = image.id
     _rewrite(call, server, wish)
     server.disk_serial += 1
     if server.power == POWER_ON:
@@ -71,6 +76,21 @@ def rebuild(call: Call, server: Server, argument: Any) -> Reply:
     ask_host(call, server)
     call.audit("rebuild", "server", server.id, image=server.image_id)
     return _reply(call, server, wish)
+
+
+def _claim(call: Call, server: Server, needed_gib: int) -> None:
+    """Let it take this much of its host's disk: more only if the host has it."""
+    more = needed_gib - server.disk_gib
+    if more > 0:
+        lock(call.session, "hosts")
+        (host,) = (one for one in all_hosts(call.session) if one.name == server.host)
+        room = room_of(host, used_by_host(call.session)[host.name], call.config)
+        if more > room.free_disk_gib:
+            raise BadRequest(
+                f"No valid host was found. {host.name} has {max(room.free_disk_gib, 0)} GiB of "
+                f"disk free, {more} more are wanted. Choose a smaller image, or free room."
+            )
+    server.disk_gib = needed_gib
 
 
 def _read(call: Call, argument: Any) -> RebuildWish:

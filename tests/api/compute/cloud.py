@@ -173,7 +173,7 @@ def make(service: Service, *, hosts: int = 1, networked: bool = True, **facts: A
     flavor = {"name": "small", "vcpus": 1, "ram": 512, "disk": 1}
     answer = operator.post("/compute/v2.1/flavors", json={"flavor": flavor})
     cloud.flavor_id = answer.json()["flavor"]["id"]
-    cloud.image_id = _image(operator)
+    cloud.image_id = image(operator)
     if networked:
         cloud.network_id = network(cloud, "lan")
     return cloud
@@ -190,10 +190,11 @@ def network(cloud: Cloud, name: str, cidr: str = "10.1.0.0/24") -> str:
     return network_id
 
 
-def _image(operator: TestClient) -> str:
+def image(operator: TestClient, data: bytes = b"\0" * 4096, disk_format: str = "raw") -> str:
+    """A public image with this data; returns its id."""
     wish = {
         "name": "tiny",
-        "disk_format": "raw",
+        "disk_format": disk_format,
         "container_format": "bare",
         "visibility": "public",
     }
@@ -202,7 +203,7 @@ def _image(operator: TestClient) -> str:
     image_id = str(answer.json()["id"])
     sent = operator.put(
         f"/image/v2/images/{image_id}/file",
-        content=b"\0" * 4096,
+        content=data,
         headers={"Content-Type": "application/octet-stream"},
     )
     assert sent.status_code == 204, sent.text

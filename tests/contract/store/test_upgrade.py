@@ -48,6 +48,25 @@ def test_rows_of_the_first_schema_are_the_same_after_all_migrations(empty: Store
     assert everything(empty, tables) == before
 
 
+def test_servers_from_before_take_their_flavors_disk_or_their_images(empty: Store) -> None:
+    _to_first(empty)
+    fill(empty)
+    with empty.engine.begin() as connection:
+        for statement in (
+            "UPDATE servers SET root_gib = 7",
+            "UPDATE images SET virtual_size = 3221225473",
+            "UPDATE servers SET root_gib = 0, image_id = (SELECT min(id) FROM images) "
+            "WHERE id = (SELECT min(id) FROM servers)",
+        ):
+            connection.execute(text(statement))
+
+    migrate.upgrade(empty)
+
+    with empty.engine.connect() as connection:
+        taken = connection.execute(text("SELECT disk_gib FROM servers ORDER BY id")).scalars().all()
+    assert taken == [4, 7]
+
+
 def test_a_database_at_an_older_schema_is_refused_until_it_is_upgraded(empty: Store) -> None:
     _to_first(empty)
     with pytest.raises(Unavailable, match=f"{FIRST}.*freehold db upgrade"):

@@ -172,6 +172,7 @@ def _server(number: int, **fields: Any) -> Server:
         vcpus=1,
         memory_mib=1,
         root_gib=1,
+        disk_gib=1,
         random_seed="",
         reservation_id="r",
         created_at=NOW,
