@@ -35,7 +35,6 @@ COMPUTE_FEATURES = {
     "enable_instance_password": True,
     "hostname_fqdn_sanitization": True,
     "ide_bus": False,
-    "interface_attach": False,
     "live_migration": False,
     "metadata_service": False,
     "pause": True,

@@ -251,7 +251,8 @@ def _change_while_it_runs(lab: Lab, server: dict[str, Any]) -> None:
     size = lab.ask(f"virsh domblkinfo fh-{server['id']} vda | grep Capacity")
     assert str(2 * 1024**3) in size
     deadline = time.monotonic() + 20
-    while port["id"] in lab.ask("ovs-vsctl list interface"):
+    assert port["id"] not in lab.ask("ovs-vsctl list interface")
+    while port["id"] in lab.ask(f"virsh dumpxml fh-{server['id']}"):
         assert time.monotonic() < deadline, "the guest did not let its interface go"
 
     plugged = lab.converge([], [{**changed, "ports": [port]}])

@@ -24,6 +24,7 @@ from freehold.compute import (
     server_change,
     server_create,
     server_image,
+    server_fixed_ip,
     server_interface,
     server_list,
     server_locked,
@@ -39,6 +40,7 @@ from freehold.compute import (
 from freehold.compute.host_target import target_kinds
 from freehold.compute.version import TABLE, VERSION_ROUTES
 from freehold.http import Routes
+from freehold.network import hear_of_lost_ports
 
 _FILES = (
     server_create,
@@ -68,6 +70,7 @@ _FILES = (
 _WITH_RULES = (
     *_FILES,
     console,
+    server_fixed_ip,
     server_locked,
     server_pause,
     server_image,
@@ -77,6 +80,7 @@ _WITH_RULES = (
 )
 for _file in _FILES:
     _file.routes(TABLE)
+hear_of_lost_ports(server_interface.lose)
 
 ROUTES: list[Routes] = [TABLE, VERSION_ROUTES]
 RULES: list[Rule] = [rule for file in _WITH_RULES for rule in getattr(file, "RULES", ())]

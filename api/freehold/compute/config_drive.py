@@ -18,13 +18,13 @@ from freehold.network import PortView, SubnetView
 def config_drive(server: Server, ports: Sequence[PortView], zone: str) -> dict[str, Any]:
     """The ``config_drive`` part of a server in a host document."""
     return {
-        "meta_data": meta_data(server, zone),
+        "meta_data": meta_data(server, ports, zone),
         "network_data": network_data(ports),
         "user_data": server.user_data,
     }
 
 
-def meta_data(server: Server, zone: str) -> dict[str, Any]:
+def meta_data(server: Server, ports: Sequence[PortView], zone: str) -> dict[str, Any]:
     """``openstack/latest/meta_data.json``."""
     told: dict[str, Any] = {
         "uuid": server.id,
@@ -34,7 +34,7 @@ def meta_data(server: Server, zone: str) -> dict[str, Any]:
         "availability_zone": zone,
         "launch_index": server.launch_index,
         "random_seed": server.random_seed,
-        "devices": [],
+        "devices": _tagged(ports),
         "meta": dict(server.meta),
     }
     if server.key:
@@ -42,6 +42,21 @@ def meta_data(server: Server, zone: str) -> dict[str, Any]:
         told["public_keys"] = {name: public_key}
         told["keys"] = [{"name": name, "type": server.key["type"], "data": public_key}]
     return told
+
+
+def _tagged(ports: Sequence[PortView]) -> list[dict[str, Any]]:
+    """Interfaces that their tenant gave a tag; the host chooses the place on the bus later."""
+    return [
+        {
+            "type": "nic",
+            "bus": "none",
+            "address": "none",
+            "mac": port.mac_address,
+            "tags": [port.tag],
+        }
+        for port in ports
+        if port.tag is not None
+    ]
 
 
 def network_data(ports: Sequence[PortView]) -> dict[str, Any]:

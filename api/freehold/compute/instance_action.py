@@ -40,6 +40,8 @@ EVENTS = {
     "resume": "compute_resume_instance",
     "createImage": "compute_snapshot_instance",
     "rebuild": "compute_rebuild_instance",
+    "attach_interface": "compute_attach_interface",
+    "detach_interface": "compute_detach_interface",
     "delete": "compute_terminate_instance",
 }
 PAGE = 1000
@@ -63,9 +65,10 @@ class InstanceAction(Base):
     problem: Mapped[str | None]
 
 
-def begin(call: Call, server: Server, action: str) -> None:
+def begin(call: Call, server: Server, action: str, *, overtakes: bool = True) -> None:
     """Remember that the caller asked for ``action``; earlier ones that it overtakes are closed."""
-    finish(call.session, [server.id], call.now)
+    if overtakes:
+        finish(call.session, [server.id], call.now)
     call.session.add(
         InstanceAction(
             server_id=server.id,

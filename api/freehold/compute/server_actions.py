@@ -10,6 +10,7 @@ from freehold.access import Rule
 from freehold.compute import (
     console,
     instance_action,
+    server_fixed_ip,
     server_locked,
     server_pause,
     server_rebuild,
@@ -136,10 +137,11 @@ ACTIONS = {
     "removeSecurityGroup": Action(
         f"{server_security_group.POLICY}:remove", server_security_group.remove, heeds_lock=False
     ),
+    "addFixedIp": Action(f"{server_fixed_ip.POLICY}:add", server_fixed_ip.add),
+    "removeFixedIp": Action(f"{server_fixed_ip.POLICY}:remove", server_fixed_ip.remove),
 }
 NOT_YET = frozenset(
     [
-        "addFixedIp",
         "addFloatingIp",
         "changePassword",
         "confirmResize",
@@ -152,7 +154,6 @@ NOT_YET = frozenset(
         "os-getSPICEConsole",
         "os-getVNCConsole",
         "os-migrateLive",
-        "removeFixedIp",
         "removeFloatingIp",
         "rescue",
         "resetNetwork",

@@ -316,10 +316,10 @@ def _port_wishes(networks: list[NetworkWish] | str) -> list[PortWish]:
                     f"'{port_id}': the two cannot be specified together."
                 )
             seen.add(port_id)
-            wishes.append(PortWish(port_id=port_id))
+            wishes.append(PortWish(port_id=port_id, tag=network.tag))
         elif network.uuid is not None:
             address = str(network.fixed_ip) if network.fixed_ip else None
-            wishes.append(PortWish(network_id=str(network.uuid), fixed_ip=address))
+            wishes.append(PortWish(network_id=str(network.uuid), fixed_ip=address, tag=network.tag))
         else:
             raise BadRequest("Bad network format: missing 'uuid'")
     return wishes

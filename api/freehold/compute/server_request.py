@@ -74,7 +74,7 @@ UserData = Annotated[str, Field(max_length=MAX_USER_DATA), AfterValidator(_user_
 DiskConfig = Literal["AUTO", "MANUAL"]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     """A field that may be left out has None as its default; a written null is refused unless the
     API says that it stands for something (``nullable``)."""
 
@@ -91,7 +91,7 @@ class _Body(BaseModel):
         return data
 
 
-class NetworkWish(_Body):
+class NetworkWish(Body):
     """One entry of ``networks``: a network, perhaps with an address, or a port."""
 
     nullable = frozenset({"port"})
@@ -102,20 +102,20 @@ class NetworkWish(_Body):
     tag: Tag | None = None
 
 
-class GroupName(_Body):
+class GroupName(Body):
     """One entry of ``security_groups``: a name or an id."""
 
     name: Name | None = None
 
 
-class Personality(_Body):
+class Personality(Body):
     """One injected file, known until 2.56."""
 
     path: str
     contents: Annotated[str, AfterValidator(_base64)]
 
 
-class ServerWish(_Body):
+class ServerWish(Body):
     """Body of ``POST /servers`` below ``server``."""
 
     nullable = frozenset({"description", "trusted_image_certificates"})
@@ -150,7 +150,7 @@ class ServerWish(_Body):
     hostname: str | None = Field(default=None, min_length=1, max_length=255)
 
 
-class CreateBody(_Body):
+class CreateBody(Body):
     """Body of ``POST /servers``."""
 
     server: ServerWish
@@ -158,7 +158,7 @@ class CreateBody(_Body):
     old_hints: dict[str, Any] = Field(default_factory=dict, alias="OS-SCH-HNT:scheduler_hints")
 
 
-class ServerChange(_Body):
+class ServerChange(Body):
     """Body of ``PUT /servers/{id}`` below ``server``."""
 
     nullable = frozenset({"description"})
@@ -171,7 +171,7 @@ class ServerChange(_Body):
     hostname: str | None = Field(default=None, min_length=1, max_length=255)
 
 
-class ChangeBody(_Body):
+class ChangeBody(Body):
     """Body of ``PUT /servers/{id}``."""
 
     server: ServerChange

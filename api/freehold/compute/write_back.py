@@ -37,7 +37,8 @@ def write_back(session: Session, name: str, result: Result, now: datetime) -> bo
     everything_settled = write_snapshots(session, result.of("snapshot"), now)
     for server in servers:
         entry = entries[server.id]
-        bound |= {port: bool(seen.get("bound")) for port, seen in _ports(entry).items()}
+        if server.generation == entry.generation:  # else its ports may be another's by now
+            bound |= {port: bool(seen.get("bound")) for port, seen in _ports(entry).items()}
         everything_settled &= _write_entry(session, server, entry, unmade, now)
     if bound:
         ports_bound(session, bound, now)
@@ -56,11 +57,40 @@ def _write_entry(
         settle(server, entry, now)
     if not server.settled and server.image_id in unmade and _waits_for_image(server):
         _blame_image(server, unmade[server.image_id])
+    if server.settled and server.fault and server.fault["retry"] == "later" and _runs(server):
+        # Its time was over with this very answer.
+        _leave(session, server, now, server.fault["message"])
     if before != (server.satisfied, server.fault, server.found):
         server.updated_at = now
     if server.settled and not is_newer:
         _settled(session, server, entry, now)
     return server.settled or is_newer
+
+
+def _runs(server: Server) -> bool:
+    """Whether it is as wanted in everything but its interfaces (or its name and drive)."""
+    return (
+        server.found.get("power") == server.power
+        and 0 < server.booted_serial >= server.boot_serial
+        and server.made_serial >= server.disk_serial
+    )
+
+
+def _leave(session: Session, server: Server, now: datetime, heard: str | None) -> None:
+    """A guest that runs is not in ERROR because of an interface: what failed is the action.
+
+    What is wanted stays wanted: each look at the host tries it again.
+    """
+    server.fault, server.satisfied, server.deadline = None, server.generation, None
+    last = f" The last thing heard was: {heard}" if heard else ""
+    instance_action.finish(
+        session,
+        [server.id],
+        now,
+        f"The interfaces of server {server.id} did not follow in time on host {server.host}.{last} "
+        "An interface that was detached carries nothing any more; reboot the server hard to have "
+        "the guest's interfaces as they are wanted.",
+    )
 
 
 def _waits_for_image(server: Server) -> bool:
@@ -154,6 +184,9 @@ def _give_up(
         if server.fault is None or server.fault["code"] != TIMED_OUT:
             server.fault = _late(server, now, config, heard).model_dump(mode="json")
         server.deadline = now + timedelta(seconds=config.build_time_limit_s)
+        return
+    if _runs(server):
+        _leave(session, server, now, heard or server.found.get("waiting_for"))
         return
     fault = _late(server, now, config, heard)
     server.fault = fault.model_dump(mode="json")

@@ -32,6 +32,7 @@ from freehold.network.plug import (
     PortView,
     PortWish,
     SubnetView,
+    hear_of_lost_ports,
     plug,
     ports_bound,
     ports_of,
@@ -50,6 +51,7 @@ from freehold.network.security_group import (
 )
 from freehold.network.security_group_rule import NewRules, RuleWish
 from freehold.network.security_group_rule_operations import create_rules, delete_rule
+from freehold.network.server_fixed_ip import add_fixed_ip, remove_fixed_ip
 from freehold.network.server_group import groups_of_server, join_group, leave_group
 from freehold.network.tag import tag_routes
 from freehold.network.tagged import TAGGED
@@ -102,18 +104,21 @@ __all__ = [
     "PortWish",
     "RuleWish",
     "SubnetView",
+    "add_fixed_ip",
     "create_group",
     "create_rules",
     "delete_group",
     "delete_rule",
     "groups_of_project",
     "groups_of_server",
+    "hear_of_lost_ports",
     "hosts_changed",
     "join_group",
     "leave_group",
     "plug",
     "ports_bound",
     "ports_of",
+    "remove_fixed_ip",
     "show_group",
     "target_kinds",
     "tenant_networks",

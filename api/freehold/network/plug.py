@@ -5,7 +5,7 @@ Everything happens in the caller's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,6 +35,7 @@ class PortWish:
     network_id: str | None = None
     port_id: str | None = None
     fixed_ip: str | None = None
+    tag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class PortView:
     fixed_ips: Sequence[FixedIpView]
     floating_ips: Sequence[str]
     security_groups: Sequence[GroupView]
+    tag: str | None = None
 
 
 def plug(
@@ -123,7 +125,7 @@ def plug(
     )
     for wish in wishes:
         if wish.port_id is not None:
-            _take(session, caller, wish.port_id, server_id, project_id, host, now)
+            _take(session, caller, wish, server_id, project_id, host, now)
         else:
             _make(session, caller, wish, server_id, project_id, host, groups, now)
     session.flush()
@@ -143,13 +145,14 @@ def _only_network(session: Session, project_id: str) -> list[PortWish]:
 def _take(
     session: Session,
     caller: Caller,
-    port_id: str,
+    wish: PortWish,
     server_id: str,
     project_id: str,
     host: str,
     now: datetime,
 ) -> None:
     """Use a port that the tenant brought; it stays theirs when the server goes."""
+    port_id = wish.port_id or ""
     port = find(session, Port, port_id, visible_ports(caller))
     if port.project_id != project_id:
         raise BadRequest(
@@ -164,7 +167,7 @@ def _take(
         )
     port.device_id = port.server_id = server_id
     port.device_owner, port.host = OWNER, host
-    port.made_for_server = False
+    port.made_for_server, port.device_tag = False, wish.tag
     port.touch(now)
     converge(session, port, now)
 
@@ -202,22 +205,50 @@ def _make(
         device_owner=OWNER,
         host=host,
         made_for_server=True,
+        device_tag=wish.tag,
     )
 
 
-def unplug(session: Session, server_id: str, now: datetime) -> None:
-    """Take a server out of all its networks: ports made for it go, the tenant's own are free."""
-    for port in session.scalars(
-        select(Port).where(Port.server_id == server_id, Port.removed.is_(False))
-    ).all():
+def unplug(session: Session, server_id: str, now: datetime, port_id: str | None = None) -> None:
+    """Take a server out of all its networks: ports made for it go, the tenant's own are free.
+
+    Args:
+        port_id: Take out this port of it only.
+    """
+    theirs = select(Port).where(Port.server_id == server_id, Port.removed.is_(False))
+    if port_id is not None:
+        theirs = theirs.where(Port.id == port_id)
+    for port in session.scalars(theirs).all():
         if port.made_for_server:
             drop_port(session, port, now)
             continue
         port.device_id = port.device_owner = ""
-        port.server_id = port.host = None
+        port.server_id = port.host = port.device_tag = None
         port.bound = False
         port.touch(now)
         converge(session, port, now)
+
+
+Hearer = Callable[[Session, str, datetime], None]
+"""Called in the open transaction with the id of a server that lost a port."""
+_HEARERS: list[Hearer] = []
+
+
+def hear_of_lost_ports(hearer: Hearer) -> None:
+    """Let a room that has servers know when a tenant deletes a port of one.
+
+    Said once, when that room is imported: so it hears, and this room need not know it.
+    """
+    _HEARERS.append(hearer)
+
+
+def lose_port(session: Session, port: Port, now: datetime) -> None:
+    """Remove a port by its own API; whoever has the server that it is plugged into hears of it."""
+    server_id = port.server_id
+    drop_port(session, port, now)
+    if server_id is not None:
+        for hearer in _HEARERS:
+            hearer(session, server_id, now)
 
 
 def ports_bound(session: Session, bound: Mapping[str, bool], now: datetime) -> None:
@@ -239,6 +270,7 @@ _PORTS = (
         Port.fault,
         Port.device_owner,
         Port.admin_state_up,
+        Port.device_tag,
         Network.id.label("network_id"),
         Network.name.label("network_name"),
         Network.mtu,
@@ -275,6 +307,7 @@ def ports_of(session: Session, server_ids: Sequence[str]) -> dict[str, list[Port
                 fixed_ips=fixed.get(port.id, []),
                 floating_ips=floating.get(port.id, []),
                 security_groups=groups.get(port.id, []),
+                tag=port.device_tag,
             )
         )
     return found

@@ -44,6 +44,7 @@ class Port(Standard, Converged, Base):
         server_id: The server that it is plugged into. Only the compute room says so;
             ``device_id`` shows it too, but that is a text that tenants may write.
         made_for_server: The compute room made it, and it goes with its server.
+        device_tag: What the server's tenant calls this interface in the guest's metadata.
         bound: The host says that OVN's flows for it are in place.
     """
 
@@ -59,6 +60,7 @@ class Port(Standard, Converged, Base):
     host: Mapped[str | None]
     server_id: Mapped[str | None] = mapped_column(index=True)
     made_for_server: Mapped[bool] = mapped_column(default=False)
+    device_tag: Mapped[str | None] = mapped_column(default=None)
     bound: Mapped[bool] = mapped_column(default=False)
 
     addresses: Mapped[list[Address]] = relationship(

@@ -13,6 +13,7 @@ from freehold.http import Call, Routes
 from freehold.network.address import Address
 from freehold.network.network import Network, lock_networks
 from freehold.network.network import visible as visible_networks
+from freehold.network.plug import lose_port
 from freehold.network.port import (
     HELD,
     ROUTER_PORTS,
@@ -29,7 +30,7 @@ from freehold.network.port_address import (
     renew_automatic,
     replace_addresses,
 )
-from freehold.network.port_make import drop_port, free_mac, known_groups, make_port, set_groups
+from freehold.network.port_make import free_mac, known_groups, make_port, set_groups
 from freehold.network.port_request import (
     AddressPair,
     ChangedPort,
@@ -302,8 +303,7 @@ def _tell(call: Call, port: Port, changed: set[str]) -> None:
 def delete_port(call: Call, port_id: str) -> None:
     """Remove a port; a router's or a floating IP's own goes with that instead.
 
-    A server's port can go, as in neutron: the server loses that interface the next time that its
-    host is told of it.
+    A server's port can go, as in neutron: the server loses that interface.
     """
     port = find(call.session, Port, port_id, visible(call.caller))
     call.enforce("delete_port", {"project_id": port.project_id})
@@ -313,7 +313,7 @@ def delete_port(call: Call, port_id: str) -> None:
             f"{port.device_owner}.",
             kind="ServicePortInUse",
         )
-    drop_port(call.session, port, call.now)
+    lose_port(call.session, port, call.now)
     call.audit("delete", "port", port.id)
 
 

@@ -92,7 +92,11 @@ def after_server_step(
             id_ = step.arguments["port"]["id"]
             return replace(seen, plugged=seen.plugged | {id_}, bound={**seen.bound, id_: True})
         case plan.UNPLUG:
-            return replace(seen, plugged=seen.plugged - {step.arguments["port_id"]})
+            gone = step.arguments["port_id"]
+            bound = {id_: is_bound for id_, is_bound in seen.bound.items() if id_ != gone}
+            return replace(seen, plugged=seen.plugged - {gone}, bound=bound)
+        case plan.BRIDGE:
+            return replace(seen, bound={**seen.bound, step.arguments["port"]["id"]: True})
         case plan.UNDEFINE:
             return replace(seen, power=ABSENT, boot_serial=None, definition="", drive="")
         case plan.REMOVE_INTERFACES:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.freehold.cloud.plugins.module_utils.document import CloudError
+from ansible_collections.freehold.cloud.plugins.module_utils.document import (
+    CloudError,
+    Resource,
+    Step,
+)
 from ansible_collections.freehold.cloud.plugins.module_utils.host import plan
 from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import (
     ON,
@@ -53,7 +58,7 @@ def seen(differences: dict[str, Any]) -> ServerSeen:
     if fields.pop("damaged", False):
         fields["disk"], fields["problem"] = None, CloudError("DISK_DAMAGED", "no header")
     fields["plugged"] = frozenset(fields["plugged"])
-    fields["bound"] = dict.fromkeys(fields["plugged"], True)
+    fields["bound"] = dict.fromkeys(fields.pop("on_bridge", fields["plugged"]), True)
     fields["left_interfaces"] = tuple(fields.get("left_interfaces", ()))
     return ServerSeen(**fields)
 
@@ -82,3 +87,29 @@ def test_case(case: dict[str, Any]) -> None:
     again, difference = run(wanted, host, check=False)
     assert again["changed"] is False
     assert difference == {"before": {}, "after": {}}
+
+
+class StubbornGuests(ModelHost):
+    """Guests that are asked to let an interface go, and do not."""
+
+    def _do(self, resource: Resource, step: Step) -> None:
+        before = self.have.server(resource.id)
+        super()._do(resource, step)
+        if step.action == plan.UNPLUG:
+            kept = replace(self.have.server(resource.id), plugged=before.plugged)
+            self.have = replace(self.have, servers={**self.have.servers, resource.id: kept})
+
+
+def test_a_guest_that_keeps_its_interface_is_asked_again_and_loses_the_bridge() -> None:
+    host = StubbornGuests(host_of({}).have)
+    wanted = document(servers=[server(ports=[])])
+    first, _ = run(wanted, host, check=False)
+    (entry,) = first["resources"]
+    assert (entry["outcome"], entry["steps"][-1]) == ("pending", f"unplug port {PORT_ID}")
+    assert entry["found"]["waiting_for"] == f"the guest to let ports {PORT_ID} go"
+    assert host.have.server(SERVER_ID).bound == {}
+    again, _ = run(wanted, host, check=True)
+    assert again["resources"][0]["steps"] == [f"unplug port {PORT_ID}"]
+    off = server(ports=[], power="off", generation=2)
+    stopped, _ = run(document(servers=[off]), host, check=False)
+    assert stopped["resources"][0]["outcome"] == "changed"

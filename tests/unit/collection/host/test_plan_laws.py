@@ -58,7 +58,7 @@ def servers_seen(draw: st.DrawFn) -> ServerSeen:
         disk=disk and DiskSeen(disk, draw(st.sampled_from(IMAGES))),
         has_folder=disk is not None or draw(st.booleans()),
         plugged=plugged,
-        bound={id_: draw(st.booleans()) for id_ in plugged},
+        bound={id_: draw(st.booleans()) for id_ in plugged if draw(st.integers(0, 3))},
         left_interfaces=tuple(draw(st.lists(st.sampled_from(["tapa", "tapb"]), unique=True))),
     )
 

@@ -39,7 +39,7 @@ WRITE_DRIVE, DEFINE = "write_drive", "define"
 START, REBOOT, SHUT_DOWN, FORCE_OFF = "start", "reboot", "shut_down", "force_off"
 PAUSE, UNPAUSE = "pause", "unpause"
 SUSPEND, RESUME, FORGET_MEMORY = "suspend", "resume", "forget_memory"
-PLUG, UNPLUG = "plug", "unplug"
+PLUG, UNPLUG, BRIDGE = "plug", "unplug", "bridge"
 UNDEFINE, REMOVE_INTERFACES, REMOVE_FOLDER = "undefine", "remove_interfaces", "remove_folder"
 
 GIB = 1024**3
@@ -294,6 +294,19 @@ def plan_ports(want: Mapping[str, Any], seen: ServerSeen) -> list[Step]:
         for id_, port in wanted.items()
         if id_ not in seen.plugged
     ]
+    # The guest did not let it go when it was unplugged, or somebody took it off the bridge.
+    steps += [
+        Step(
+            f"put port {id_} back on the bridge",
+            f"port {id_}",
+            None,
+            "plugged",
+            BRIDGE,
+            {"port": port},
+        )
+        for id_, port in wanted.items()
+        if id_ in seen.plugged and id_ not in seen.bound
+    ]
     return steps
 
 
@@ -354,6 +367,8 @@ def server_verdict(server: Resource, have: HostSeen) -> Verdict:
         if image is None:
             return Verdict(found, f"image {want['image_id']} to be on this host")
         return Verdict(found, error=image_misfit(want, image))
+    if seen.runs and (leaving := sorted(seen.plugged - set(bound))):
+        return Verdict(found, f"the guest to let ports {', '.join(leaving)} go")
     unbound = sorted(id_ for id_, is_bound in bound.items() if not is_bound)
     if want["power"] == "on" and seen.power == ON and unbound:
         return Verdict(found, f"OVN to bind ports {', '.join(unbound)}")
