@@ -116,6 +116,7 @@ def _serve(_options: argparse.Namespace, config: Config, store: Store) -> int:
         port=config.listen_port,
         log_level="info",
         access_log=False,
+        ws="none",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
     )

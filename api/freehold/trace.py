@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import traceback
 from sqlite3 import Error as SqliteError
+from typing import Any
 
-from psycopg import Error as PostgresqlError
 from pydantic import ValidationError
 from sqlalchemy.exc import StatementError
 
@@ -33,14 +33,21 @@ def _words(error: BaseException) -> str:
         case StatementError():
             cause = f": {_words(error.orig)}" if error.orig is not None else ""
             return f"{error.statement}{cause}"
-        case PostgresqlError() if error.sqlstate is not None:
-            # Its message and detail quote the row; the state and these names do not.
-            said = error.diag
-            names = (said.table_name, said.column_name, said.constraint_name)
-            return " ".join([type(error).__name__, error.sqlstate, *(n for n in names if n)])
+        case _ if getattr(error, "sqlstate", None) is not None:
+            return _postgresql_words(error)
         case ValueError():
             return "(words left out: they quote the value)"
         case SqliteError():
             return str(error).partition("\n")[0]
         case _:
             return str(error)
+
+
+def _postgresql_words(error: Any) -> str:
+    """psycopg's errors, known by their look: where the database is SQLite it is not imported.
+
+    Message and detail quote the row; the state and these names do not.
+    """
+    said = error.diag
+    names = (said.table_name, said.column_name, said.constraint_name)
+    return " ".join([type(error).__name__, error.sqlstate, *(n for n in names if n)])

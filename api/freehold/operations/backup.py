@@ -85,7 +85,7 @@ def backup(
             manifest = Manifest(
                 saved_at=now,
                 engine="sqlite" if store.is_sqlite else "postgresql",
-                migration=migrate.head() or "",
+                migration=migrate.head(),
                 sha256={name: _digest(part, "sha256") for name, part in parts.items()},
                 images=[_saved(image, config, contained=images) for image in found],
             )

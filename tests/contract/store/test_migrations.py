@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from freehold.errors import Conflict, Unavailable
@@ -32,3 +34,13 @@ def test_a_database_of_a_newer_version_is_refused_with_words(empty: Store) -> No
         session.execute(text("UPDATE alembic_version SET version_num = 'of_tomorrow'"))
     with pytest.raises(Conflict, match="newer version"):
         migrate.upgrade(empty)
+
+
+def test_the_history_read_from_files_is_alembics() -> None:
+    settings = Config()
+    settings.set_main_option("script_location", str(migrate.MIGRATIONS))
+    settings.set_main_option("path_separator", "os")
+    history = ScriptDirectory.from_config(settings)
+    assert migrate.head() == history.get_current_head()
+    assert all(migrate.knows(step.revision) for step in history.walk_revisions())
+    assert not migrate.knows("of_tomorrow")
