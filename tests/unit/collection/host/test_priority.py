@@ -24,9 +24,12 @@ def test_all_threads_of_a_guest_yield_to_the_host() -> None:
         priority.yield_to_host(guest.pid)
         threads = [int(name) for name in os.listdir(f"/proc/{guest.pid}/task")]
         found = {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
+        # Started by us, it shares our control group.
+        policies = {os.sched_getscheduler(thread) for thread in threads}
         guest.kill()
     assert len(threads) == 2
     assert found == {priority.GUEST_NICE}
+    assert policies == {os.SCHED_IDLE}
 
 
 def test_a_guest_that_ended_meanwhile_is_no_error() -> None:

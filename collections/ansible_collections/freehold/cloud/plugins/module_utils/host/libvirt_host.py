@@ -124,14 +124,22 @@ class LibvirtHost:
             self._connection.defineXMLFlags(description, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
 
     def start(self, server_id: str) -> None:
-        """Boot it, and from now on whenever the host boots; memory that was kept is forgotten."""
+        """Boot it, and from now on whenever the host boots; memory that was kept is forgotten.
+
+        It stands still until it has yielded to the host: the first seconds of many guests at once
+        are what delays the others.
+        """
         with libvirt_errors(f"starting server {server_id}"):
             domain = self._need(server_id)
             domain.setAutostart(True)
             if not domain.isActive():
-                domain.createWithFlags(libvirt.VIR_DOMAIN_START_FORCE_BOOT)
+                domain.createWithFlags(
+                    libvirt.VIR_DOMAIN_START_FORCE_BOOT | libvirt.VIR_DOMAIN_START_PAUSED
+                )
             if (pid := priority.process_of(domain.name())) is not None:
                 priority.yield_to_host(pid)
+            if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+                domain.resume()
 
     def pause(self, server_id: str) -> None:
         with libvirt_errors(f"pausing server {server_id}"):
