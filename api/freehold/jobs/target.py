@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Index, bindparam, case, func, or_, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.util import identity_key
 
@@ -93,8 +94,7 @@ def want(
 @functools.cache
 def _wish(dialect: str) -> Any:
     """One statement that makes the target or counts it up, built once: most writes run it."""
-    # Each has one of its own, of the same form; the other is not worth its memory.
-    insert = importlib.import_module(f"sqlalchemy.dialects.{dialect}").insert
+    insert = sqlite_insert if dialect == "sqlite" else postgresql_insert
     made = insert(Target).values(
         kind=bindparam("kind"),
         name=bindparam("name"),
