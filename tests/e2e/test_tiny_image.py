@@ -155,6 +155,14 @@ def test_a_guest_is_what_its_config_drive_says(guest: Guest) -> None:
     meta = guest.run("cat /run/openstack/meta")
     assert ".name\t{{ a template }}\n" in meta
     assert '.meta.note\tquote " and line\n' in meta
+    drive = guest.run("blkid -L config-2 -o device").strip()
+    guest.run(f"sudo mount {drive} /mnt")
+    assert '"name": "{{ a template }}"' in guest.run(
+        "sudo cat /mnt/openstack/latest/meta_data.json"
+    )
+    guest.run("sudo umount /mnt")
+    with pytest.raises(subprocess.CalledProcessError, match="status 1"):
+        guest.run("sudo true", user="tiny")
     assert "Linux version" in guest.console
     assert "guest-one login:" in guest.console
     size_mib = int(guest.run("df -m / | awk 'NR == 2 {print $2}'"))
