@@ -115,6 +115,35 @@ def test_guests_reach_each_other_and_the_packets_cross_as_vxlan(story: Story) ->
     assert f"{story.address('alpha')} > {story.address('beta')}: ICMP echo request" in packets
 
 
+def test_a_second_interface_comes_and_goes_while_the_guests_run(story: Story) -> None:
+    lab = story.lab
+    subnet = ("--subnet-range", "10.21.0.0/24", "--gateway", "none")
+    lab.openstack("network", "create", "aside")
+    lab.openstack("subnet", "create", "aside", "--network", "aside", *subnet)
+    for name in NAMES:
+        lab.openstack("server", "add", "network", name, "aside")
+    beta = story.server("beta")["addresses"]["aside"][0]
+    ping = f"ping -c 1 -W 1 {beta}"
+    until(
+        "alpha reaches beta by the second interfaces",
+        lambda: lab.guest(story.floating["alpha"], ping, check=False).returncode == 0,
+        30,
+    )
+    lab.openstack("server", "remove", "network", "alpha", "aside")
+    (left,) = lab.show("port", "list", "--network", "aside")
+    lab.openstack("port", "delete", left["ID"])
+    for name in NAMES:
+        until(
+            f"{name} has one interface",
+            lambda name=name: (
+                lab.guest(story.floating[name], "ls /sys/class/net").stdout.split()
+                == ["eth0", "lo"]
+            ),
+            30,
+        )
+    lab.openstack("network", "delete", "aside")
+
+
 def test_without_the_rule_ssh_is_refused(story: Story) -> None:
     lab = story.lab
     rules = lab.show("security", "group", "rule", "list", story.group, "--protocol", "tcp")

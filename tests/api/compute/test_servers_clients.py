@@ -156,6 +156,32 @@ def test_the_sdk_pages_through_servers(admin: Connection, served: Served) -> Non
         admin.compute.delete_server(server)
 
 
+def test_the_openstack_command_changes_interfaces(served: Served) -> None:
+    ports, fixed, kept = _openstack(
+        served.url,
+        "network create nic1",
+        "subnet create --network nic1 --subnet-range 10.6.0.0/24 nic1",
+        "network create nic2",
+        "subnet create --network nic2 --subnet-range 10.7.0.0/24 nic2",
+        "port create --network nic2 mine",
+        "server create --image tiny --flavor small --network nic1 --wait nics",
+        "server add network nics nic2",
+        "server add port nics mine",
+        "server add fixed ip --fixed-ip-address 10.6.0.66 --tag third nics nic1",
+        "port list --server nics -f json",
+        "server show nics -f json",
+        "server remove port nics mine",
+        "server remove network nics nic2",
+        "port list --server nics -f json",
+        "port show mine",
+        "server delete --wait nics",
+    )
+    assert len(ports) == 4
+    assert fixed["addresses"]["nic1"][-1] == "10.6.0.66"
+    assert len(fixed["addresses"]["nic2"]) == 2
+    assert len(kept) == 2
+
+
 def _openstack(url: str, *lines: str) -> list[Any]:
     """Commands of the stock client as the admin; gives the JSON that each printed."""
     return openstack_lines(url, PASSWORD, *lines)
