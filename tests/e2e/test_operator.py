@@ -111,6 +111,44 @@ def test_a_service_that_is_killed_in_the_middle_finishes_what_was_asked(cloud: L
     cloud.openstack("server", "delete", "--wait", "survivor")
 
 
+KILL_THE_MODULE = """
+import glob, os, pathlib, signal, time
+servers, lock = "/var/lib/freehold/servers", "/run/freehold-host.lock"
+before = os.listdir(servers)
+pathlib.Path("/run/kill-the-module").touch()
+given_up = time.monotonic() + 60
+while os.listdir(servers) == before:
+    assert time.monotonic() < given_up, "no server came"
+    time.sleep(0.001)
+for opened in glob.glob("/proc/[0-9]*/fd/*"):
+    if os.path.realpath(opened) == lock:
+        os.kill(int(opened.split("/")[2]), signal.SIGKILL)
+"""
+
+
+def test_a_module_that_is_killed_on_its_host_says_so_and_the_next_run_goes_on(cloud: Lab) -> None:
+    began = "until [ -e /run/kill-the-module ]; do sleep 0.1; done; rm /run/kill-the-module"
+    host = cloud.hypervisors[0]
+    with ThreadPoolExecutor(1) as pool:
+        killed = pool.submit(cloud.shell, host, f"python3 - <<'PY'{KILL_THE_MODULE}PY")
+        cloud.shell(host, f"timeout 30 sh -c '{began}'")
+        words = ("server", "create", "killed-module", "--image", "tiny", "--flavor", "tiny")
+        there = ("--nic", "none", "--availability-zone", f"nova:{host}")
+        cloud.openstack(*words, *there, cloud="freehold-admin")
+        killed.result()
+
+    def status() -> str:
+        words = ("server", "show", "killed-module", "-f", "value", "-c", "status")
+        return cloud.openstack(*words, cloud="freehold-admin").strip()
+
+    until("the next run has made it", lambda: status() == "ACTIVE", 90)
+    said = f"host was killed on {host} (SIGKILL) before it told what it did"
+    assert said in cloud.freehold(f"job list --limit 20 --target host/{host}")
+    half = "find /var/lib/freehold -name '*.part' -o -name '.drive-*'"
+    assert cloud.shell(host, half) == ""
+    cloud.openstack("server", "delete", "--wait", "killed-module", cloud="freehold-admin")
+
+
 def find(cloud: Lab, machine: str, how: str, wanted: list[str]) -> dict[str, str]:
     """Where a machine shows secrets; see tests/support/find_secrets.py."""
     source = Path(find_secrets.__file__).read_text()

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
+import struct
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -72,4 +77,23 @@ def test_a_database_that_does_not_answer_fails_the_task(tmp_path: Path) -> None:
     done = play(tmp_path, f"unix:{tmp_path}/nobody.sock", cloud())
     assert done.returncode != 0
     assert "network/ovn: The OVSDB server at" in " ".join(done.stdout.split())
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_a_module_that_is_killed_fails_the_task_which_says_so(tmp_path: Path) -> None:
+    # A socket's path is short, pytest's are not.
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{folder}/silent.sock")
+        silent.listen()
+        silent.settimeout(30)
+        with ThreadPoolExecutor(1) as pool:
+            playing = pool.submit(play, tmp_path, f"unix:{folder}/silent.sock", cloud())
+            module, _ = silent.accept()
+            with module:
+                told = module.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+                os.kill(struct.unpack("3i", told)[0], signal.SIGKILL)
+            done = playing.result()
+    assert done.returncode != 0
+    said = " ".join(done.stdout.split())
+    assert "network was killed on localhost (SIGKILL) before it told what it did" in said
     assert not (tmp_path / "result.json").exists()

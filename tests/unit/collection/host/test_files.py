@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.freehold.cloud.plugins.module_utils.document import CloudError
 from ansible_collections.freehold.cloud.plugins.module_utils.host import config_drive
+from ansible_collections.freehold.cloud.plugins.module_utils.host.actions import Folders
 from ansible_collections.freehold.cloud.plugins.module_utils.host.console import last_lines
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +44,19 @@ def test_user_data_that_is_no_base64_is_told() -> None:
     with pytest.raises(CloudError, match="base64") as error:
         config_drive.files_of({"meta_data": {}, "network_data": {}, "user_data": "%%%"})
     assert error.value.retry == "when_changed"
+
+
+def test_what_killed_runs_left_half_done_is_swept_away(tmp_path: Path) -> None:
+    kept = ["images/tiny", "servers/a/disk.qcow2", "servers/a/config.iso", "servers/b/disk.part"]
+    swept = ["images/.tiny.part", "servers/a/disk.qcow2.part", "servers/a/snapshot-1.part"]
+    working = "servers/a/.drive-x1/drive/user_data"
+    for name in (*kept, *swept, working):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    Folders(str(tmp_path)).sweep(["a", "never-here"])
+    left = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(left) == sorted(kept)
+    assert not (tmp_path / "servers/a/.drive-x1").exists()
 
 
 @given(

@@ -10,6 +10,7 @@ it is logged).
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from typing import Any
 
@@ -52,6 +53,20 @@ def write_private(path: str, content: str) -> None:
         raise AnsibleActionFail(f"The result {path} cannot be written: {error}") from None
 
 
+def killed_by(returned: dict[str, Any]) -> str | None:
+    """Name the signal that ended a module before it told anything; None if none did.
+
+    Ansible then says only that it found no JSON. A shell between tells the signal as 128 more.
+    """
+    code = returned.get("rc")
+    if "module_stdout" not in returned or not isinstance(code, int):
+        return None
+    try:
+        return signal.Signals(code - 128 if code > 0 else -code).name
+    except ValueError:
+        return None
+
+
 class ResultAction(ActionBase):
     """Run the module of the same name; its ``result`` goes to a file, not into the return."""
 
@@ -76,6 +91,14 @@ class ResultAction(ActionBase):
             module_args=self.module_arguments(arguments),
             task_vars=task_vars,
         )
+        if name := killed_by(returned):
+            module = self._task.action.rpartition(".")[2]
+            host = (task_vars or {}).get("inventory_hostname")
+            returned["msg"] = (
+                f"{module} was killed on {host} ({name}) before it told what it did; the next run "
+                "looks at what it had begun and goes on. If nobody killed it, see there: "
+                "journalctl --dmesg --grep 'Out of memory'"
+            )
         content = returned.pop("result", None)
         # Also in check mode: the result file reports on the run, it is no part of the target.
         if isinstance(content, str) and not returned.get("failed"):

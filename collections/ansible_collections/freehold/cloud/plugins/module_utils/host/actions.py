@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -44,6 +45,20 @@ class Folders:
 
     def server(self, id_: str = "") -> str:
         return os.path.join(self.state, "servers", id_)
+
+    def sweep(self, server_ids: Iterable[str]) -> None:
+        """Remove what runs that were killed left half done, of all images and of these servers.
+
+        Only for who has the host's lock: then nobody is at these files.
+        """
+        patterns = [self.image(".*.part")]
+        for id_ in server_ids:
+            patterns += [os.path.join(self.server(id_), name) for name in ("*.part", ".drive-*")]
+        for path in (path for pattern in patterns for path in glob.glob(pattern)):
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
 
 
 class Actions:

@@ -161,6 +161,8 @@ class HostTarget:
     def apply(self, document: Document, steps: _Plan, have: HostSeen) -> Applied:
         """Images that come, copies of disks, then servers side by side, then images that go."""
         applied = Applied()
+        copied = {one.wanted["server_id"] for one in document.of("snapshot") if not one.removed}
+        self._folders.sweep(copied | {server.id for server in document.of("server")})
 
         def do(resource: Resource) -> None:
             seen = have.server(resource.id)
