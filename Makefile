@@ -44,11 +44,10 @@ site: setup  ## Deploy (again) on the machines of the lab
 
 cloud-down: setup  ## Remove the cloud and its machines from this computer
 	$(LAB) playbooks/lab.yml -e lab_machine_state=absent
-	@rm -f clouds.yaml
 
 cloud-clean: setup  ## The same, and forget the cached base system, images and wheels
 	$(LAB) playbooks/lab.yml -e lab_machine_state=absent -e lab_machine_base_remove=true
-	@rm -rf clouds.yaml .lab
+	@rm -rf .lab
 
 lab-shell:  ## A shell on a machine of the lab: make lab-shell HOST=hv1
 	@command=$$($(BIN)/ansible-inventory -i inventories/lab --host $(HOST) | $(BIN)/python -c 'import json, sys; \
