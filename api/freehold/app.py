@@ -17,6 +17,7 @@ from freehold.access import Access, Rule, Tokens, Vault
 from freehold.config import Config
 from freehold.errors import Unavailable
 from freehold.http import Routes, VersionDocument
+from freehold.http.answers import Answers
 from freehold.http.application import Application
 from freehold.http.threads import Threads
 from freehold.jobs import Ask, Question, TargetKind
@@ -116,6 +117,7 @@ def create_app(
     )
     app.state.config = config
     app.state.store = store
+    app.state.answers = Answers()
     app.state.access = Access(tokens, rules(), config.policy_dir, Vault(secret))
     app.state.ask = ask or (worker.ask if worker is not None else _nobody_to_ask)
     app.state.seal = Seal(secret)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from freehold.access import Caller
 from freehold.errors import BadRequest, NotAuthenticated
+from freehold.http.answers import Answers
 from freehold.http.body import checked
 from freehold.http.call import Call, Later, Reply, transact
 from freehold.http.dispatch import Endpoint
@@ -80,6 +82,7 @@ class Operation:
         reads = Lane.READ if method in READS else Lane.WAIT
         self._lane = Lane.WRITE if writes else reads
         self.streams = streams
+        self._repeats = method == "GET" and not streams
         self.body: TypeAdapter[Any] | type[bytes] | None = None
         self._checks: dict[str, TypeAdapter[Any]] = {}
         for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
@@ -91,22 +94,35 @@ class Operation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        request = Request(scope, receive)
-        call = Call(request)
-        call.microversion = self.version.negotiate(request.headers)
-        said = request.state.version_headers = self.version.headers(call.microversion)
-        if self.streams:
-            await transact(call, lambda: self._admit(call), writes=False)
-            outcome = await self.function(call=call, **self._arguments(call, b""))
-        else:
-            content = await request.body() if self.body is not None else b""
-            outcome = await call.threads.run(lambda: self._run(call, content), self._lane)
-            if isinstance(outcome, Later):
-                finish = outcome.finish
-                outcome = await call.threads.run(lambda: _ready(finish()), Lane.WAIT)
+        state = scope["app"].state
+        answers: Answers = state.answers
+        question = answers.question(scope, state.store.version()) if self._repeats else None
+        outcome: Any = answers.find(question) if question is not None else None
+        said: Mapping[str, str] = {}
+        if outcome is None:
+            request = Request(scope, receive)
+            call = Call(request)
+            call.microversion = self.version.negotiate(request.headers)
+            said = request.state.version_headers = self.version.headers(call.microversion)
+            outcome = await self._outcome(call)
+            if question is not None and isinstance(outcome, Reply):
+                outcome = replace(outcome, headers={**said, **outcome.headers})
+                answers.keep(question, outcome, call.caller.good_s(call.now))
         await _response(outcome, self.status, said)(scope, receive, send)
 
-    def _run(self, call: Call, content: bytes) -> Any:
+    async def _outcome(self, call: Call) -> Response | Reply:
+        """What the function makes of the request, ready to be sent."""
+        if self.streams:
+            await transact(call, lambda: self._admit(call), writes=False)
+            return _ready(await self.function(call=call, **self._arguments(call, b"")))
+        content = await call.request.body() if self.body is not None else b""
+        outcome = await call.threads.run(lambda: self._run(call, content), self._lane)
+        if isinstance(outcome, Later):
+            finish = outcome.finish
+            return await call.threads.run(lambda: _ready(finish()), Lane.WAIT)
+        return outcome
+
+    def _run(self, call: Call, content: bytes) -> Response | Reply | Later:
         with call.store.read() as session:
             call.session = session
             self._admit(call)
@@ -258,12 +274,11 @@ def _rendered(outcome: Any) -> Reply:
     return Reply(body, reply.status, reply.headers)
 
 
-def _response(outcome: Any, status: int, headers: Mapping[str, str]) -> Response:
+def _response(outcome: Response | Reply, status: int, headers: Mapping[str, str]) -> Response:
     if isinstance(outcome, Response):
         outcome.headers.update(headers)
         return outcome
-    reply = outcome if isinstance(outcome, Reply) else _rendered(outcome)
-    said = {**headers, **reply.headers}
-    if reply.body is not None:
+    said = {**headers, **outcome.headers}
+    if outcome.body is not None:
         said["Content-Type"] = "application/json"
-    return Response(reply.body, reply.status or status, said)
+    return Response(outcome.body, outcome.status or status, said)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, NoResultFound, SAWarning
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.pool import PoolProxiedConnection
 
 from freehold.errors import Conflict
 
@@ -67,6 +68,8 @@ class Store:
         self.engine = _engine(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
         self._one_writer = threading.Lock()
+        # It makes no transaction of its own: of those it would not be told.
+        self._watcher: PoolProxiedConnection | None = None
         self.wake = threading.Event()
 
     @contextmanager
@@ -123,8 +126,24 @@ class Store:
             "Other requests changed the same things at the same time; look again and repeat."
         ) from lost
 
+    def version(self) -> Hashable:
+        """Something that is another after every commit, by whichever process; None if unknown.
+
+        SQLite tells it at the price of a few microseconds (``PRAGMA data_version``, whose numbers
+        mean something to one connection only), PostgreSQL does not.
+        """
+        if not self.is_sqlite:
+            return None
+        if self._watcher is None:
+            self._watcher = self.engine.raw_connection()
+        driver: Any = self._watcher.driver_connection
+        return self._watcher, driver.execute("PRAGMA data_version").fetchone()
+
     def close(self) -> None:
         """Give all connections back."""
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
         self.engine.dispose()
 
 

@@ -38,7 +38,6 @@ def _ask(stage: Stage, target: Target, wrong: dict[str, str]) -> None:
     @settings(
         max_examples=EXAMPLES,
         database=None,
-        deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

@@ -99,7 +99,7 @@ class Stage:
         self, persona: str, method: str, path: str, body: Any = None, **options: Any
     ) -> Response:
         """One request; ``queries`` is then how many statements the database had for it."""
-        headers = {**LATEST, **options.pop("headers", {})}
+        headers = {**LATEST, "Cache-Control": "no-cache", **options.pop("headers", {})}
         if token := self.tokens.get(persona):
             headers["X-Auth-Token"] = token
         if body is not None:

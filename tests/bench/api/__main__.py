@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench import report
 from tests.bench.api.cloud import Cloud, cloud
 from tests.bench.api.rows import Row, rows
-from tests.bench.load import Connection, Measured, load
+from tests.bench.load import Connection, Measured, Operation, load
 from tests.bench.process import cpu_s, resident_mib, serving
 from tests.support.service import free_port
 
@@ -23,6 +23,7 @@ HEAD = (
     "× OpenStack",
     "CPU ms",
     "share of bare server",
+    "afresh, 8 clients: /s · × OpenStack · CPU ms",
 )
 
 
@@ -31,7 +32,7 @@ def main() -> None:
     options = _options()
     baseline = tomllib.loads(BASELINE.read_text())
     bare = _bare(options.seconds)
-    shown = [_cells("a constant from the same server, bare", bare, bare[1], None)]
+    shown = [(*_cells("a constant from the same server, bare", bare, bare[1], None), "–")]
     with (
         tempfile.TemporaryDirectory(prefix="freehold-bench-") as folder,
         cloud(Path(folder)) as made,
@@ -40,9 +41,13 @@ def main() -> None:
         for row in rows(made):
             if options.only and options.only not in row.name:
                 continue
-            results = _measure(made, row, options.seconds)
+            results = [
+                _measure(made, row, row.operation, clients, options.seconds)
+                for clients in row.clients
+            ]
             beside = baseline.get(row.baseline or "")
-            shown.append(_cells(row.name, results, bare[1], beside))
+            cells = _cells(row.name, results, bare[1], beside)
+            shown.append((*cells, _afresh(made, row, options.seconds, beside)))
             print("  ".join(shown[-1]), flush=True)
         loaded = resident_mib(made.pid)
     memory = f"Resident memory of the service: {idle:.0f} MiB idle, {loaded:.0f} MiB after all."
@@ -76,18 +81,24 @@ def _bare(seconds: float) -> list[Measured]:
         ]
 
 
-def _measure(made: Cloud, row: Row, seconds: float) -> list[Measured]:
-    return [
-        load(
-            lambda: made.connect(row.project),
-            row.operation,
-            clients=clients,
-            seconds=seconds,
-            most=row.most,
-            cpu_s=lambda: cpu_s(made.pid),
-        )
-        for clients in row.clients
-    ]
+def _measure(made: Cloud, row: Row, operation: Operation, clients: int, seconds: float) -> Measured:
+    return load(
+        lambda: made.connect(row.project),
+        operation,
+        clients=clients,
+        seconds=seconds,
+        most=row.most,
+        cpu_s=lambda: cpu_s(made.pid),
+    )
+
+
+def _afresh(made: Cloud, row: Row, seconds: float, baseline: list[list[float]] | None) -> str:
+    """What a read costs after a change, when its answer is not remembered."""
+    if row.afresh is None:
+        return "–"
+    result = _measure(made, row, row.afresh, row.clients[1], seconds)
+    ratio = _short(result.rate / baseline[1][0]) if baseline else "–"
+    return f"{_short(result.rate)} · {ratio} · {result.cpu_ms:.2f}"
 
 
 def _cells(

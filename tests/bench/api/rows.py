@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from tests.bench.api.cloud import Cloud, login, server_wish
 from tests.bench.load import Connection, NothingLeft, Operation
 
 COMPUTE, NETWORK, IDENTITY, IMAGE = "/compute/v2.1", "/network/v2.0", "/identity/v3", "/image/v2"
 MANY = 1_000_000
+AFRESH = {"Cache-Control": "no-cache"}
 MIB = b"\0" * 2**20
 
 
@@ -24,6 +26,7 @@ class Row:
         project: Whose client asks, None for nobody's.
         clients: How many ask at once, in the left and the right columns.
         most: Operations in one run at most.
+        afresh: The same, insisting that it is not answered from memory; None for writes.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Row:
     project: str | None = "few"
     clients: tuple[int, int] = (1, 8)
     most: int = MANY
+    afresh: Operation | None = None
 
 
 @dataclass
@@ -42,29 +46,38 @@ class _Made:
     ports: list[str] = field(default_factory=list)
 
 
-def _get(path: str) -> Operation:
-    return lambda client: client.ask("GET", path)
+def _read(name: str, path: str, baseline: str | None, project: str = "few") -> Row:
+    return Row(
+        name,
+        lambda client: client.ask("GET", path),
+        baseline,
+        project,
+        afresh=lambda client: client.ask("GET", path, headers=AFRESH),
+    )
 
 
 def rows(cloud: Cloud) -> Iterator[Row]:
     """All rows, in the order in which they can be measured."""
     few = cloud.projects["few"]
     yield Row("POST /v3/auth/tokens (password)", _password_login, "tokens create", None)
-    yield Row("GET /v3/auth/tokens (validate)", _validate, "tokens validate")
-    yield Row("GET /v3/projects/{id}", _get(f"{IDENTITY}/projects/{few.id}"), "project show")
-    yield Row("GET flavors/detail", _get(f"{COMPUTE}/flavors/detail"), "flavors detail")
-    yield Row("GET os-keypairs", _get(f"{COMPUTE}/os-keypairs"), "keypairs list")
-    detail = _get(f"{COMPUTE}/servers/detail")
-    yield Row("GET servers/detail, 100 servers", detail, "servers detail 100", "hundred")
-    yield Row("GET servers/detail, 1,000 servers", detail, "servers detail 1000", "thousand")
-    names = _get(f"{COMPUTE}/servers")
-    yield Row("GET servers, 1,000 servers", names, "servers list 1000", "thousand")
-    yield Row("GET networks (few)", _get(f"{NETWORK}/networks"), "networks list")
-    yield Row("GET ports (few)", _get(f"{NETWORK}/ports"), "ports list")
-    yield Row("GET ports, 1,000 ports", _get(f"{NETWORK}/ports"), None, "thousand")
-    groups = _get(f"{NETWORK}/security-groups")
-    yield Row("GET security-groups", groups, "security groups list")
-    yield Row("GET images", _get(f"{IMAGE}/images"), "images list")
+    yield Row(
+        "GET /v3/auth/tokens (validate)",
+        _validate,
+        "tokens validate",
+        afresh=lambda client: _validate(client, AFRESH),
+    )
+    yield _read("GET /v3/projects/{id}", f"{IDENTITY}/projects/{few.id}", "project show")
+    yield _read("GET flavors/detail", f"{COMPUTE}/flavors/detail", "flavors detail")
+    yield _read("GET os-keypairs", f"{COMPUTE}/os-keypairs", "keypairs list")
+    servers, detail = f"{COMPUTE}/servers", f"{COMPUTE}/servers/detail"
+    yield _read("GET servers/detail, 100 servers", detail, "servers detail 100", "hundred")
+    yield _read("GET servers/detail, 1,000 servers", detail, "servers detail 1000", "thousand")
+    yield _read("GET servers, 1,000 servers", servers, "servers list 1000", "thousand")
+    yield _read("GET networks (few)", f"{NETWORK}/networks", "networks list")
+    yield _read("GET ports (few)", f"{NETWORK}/ports", "ports list")
+    yield _read("GET ports, 1,000 ports", f"{NETWORK}/ports", None, "thousand")
+    yield _read("GET security-groups", f"{NETWORK}/security-groups", "security groups list")
+    yield _read("GET images", f"{IMAGE}/images", "images list")
     yield from _writes(cloud)
 
 
@@ -112,9 +125,10 @@ def _password_login(client: Connection) -> None:
     client.ask("POST", f"{IDENTITY}/auth/tokens", login("few"), expect=201)
 
 
-def _validate(client: Connection) -> None:
+def _validate(client: Connection, headers: Mapping[str, str] = MappingProxyType({})) -> None:
     assert client.token is not None
-    client.ask("GET", f"{IDENTITY}/auth/tokens", headers={"X-Subject-Token": client.token})
+    subject = {"X-Subject-Token": client.token, **headers}
+    client.ask("GET", f"{IDENTITY}/auth/tokens", headers=subject)
 
 
 def _upload() -> Operation:

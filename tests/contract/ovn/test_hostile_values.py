@@ -68,7 +68,7 @@ def test_what_ovsdb_cannot_hold_is_replaced(northbound: Northbound, name: str) -
     assert northbound.converge(named(name))["changed"] is False
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(name=st.text(st.characters(), max_size=60))
 def test_any_name_leaves_the_document_standing(northbound: Northbound, name: str) -> None:
     result = northbound.converge(named(name))

@@ -148,7 +148,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     return document(**sections)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sequence=st.lists(documents(), min_size=1, max_size=5))
 def test_any_documents_settle_at_once_and_go_without_a_trace(
     shared: Northbound, sequence: list[dict[str, Any]]

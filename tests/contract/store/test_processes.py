@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -70,3 +71,21 @@ def test_what_a_killed_worker_held_is_taken_back_by_its_next_life(
         until("the others are done", lambda: unsettled(store) == ["lamp0"], 60)
     with lamplighter(store, tmp_path, "one"):
         until("the dead one's is done", lambda: not unsettled(store), 60)
+
+
+def test_every_commit_makes_another_version(store: Store) -> None:
+    if not store.is_sqlite:
+        assert store.version() is None
+        return
+    seen = [store.version()]
+    ask(store)
+    seen.append(store.version())
+    with sqlite3.connect(store.url.removeprefix("sqlite:///")) as other:
+        other.execute("DELETE FROM targets")
+    other.close()
+    seen.append(store.version())
+    assert len(set(seen)) == 3
+    with store.read():
+        assert store.version() == seen[-1]
+    store.close()
+    assert store.version() not in seen

@@ -72,7 +72,7 @@ def walk(session: Session, sort: list[SortKey], step: int) -> list[int]:
     raise AssertionError("paging does not end")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS, KEYS, st.integers(1, 4))
 def test_pages_together_are_the_whole_list(
     session: Session, rows: list[tuple[str | None, int | None]], sort: list[SortKey], step: int
@@ -83,7 +83,7 @@ def test_pages_together_are_the_whole_list(
     assert walk(session, sort, step) == whole
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS.filter(lambda rows: len(rows) > 2), KEYS)
 def test_going_back_from_a_row_gives_the_rows_before_it(
     session: Session, rows: list[tuple[str | None, int | None]], sort: list[SortKey]

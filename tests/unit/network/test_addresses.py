@@ -122,7 +122,7 @@ def test_pools_that_are_taken_are_apart_inside_and_without_the_gateway(
             pools_of(said, cidr, router)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_chosen_addresses_are_in_the_pools_once_each_until_all_are_gone(
     store: Store, data: st.DataObject

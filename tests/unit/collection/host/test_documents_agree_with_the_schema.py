@@ -53,7 +53,7 @@ def test_the_full_document_is_accepted() -> None:
     assert accepted(FULL)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(mutated(FULL, VALUES, opaque=("meta_data", "network_data")))
 def test_both_judge_alike(document: dict[str, Any]) -> None:
     if accepted(document) != SCHEMA.is_valid(document):

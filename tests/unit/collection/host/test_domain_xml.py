@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 from ansible_collections.freehold.cloud.plugins.module_utils.host import domain_xml, plan
 from ansible_collections.freehold.cloud.plugins.module_utils.host.seen import HostTraits
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.collection.host.documents import PORT_ID, SERVER_ID, port, server
@@ -20,7 +20,6 @@ def tags(description: str) -> list[str]:
     return [element.tag for element in ET.fromstring(description).iter()]
 
 
-@settings(deadline=None)
 @given(ANY_TEXT, ANY_TEXT)
 @example("</title><devices/>", "]]>&lt;")
 @example("{{ lookup('pipe', 'id') }}", "\x00\x1b\ud800")

@@ -115,7 +115,7 @@ def made_anew(have: HostSeen, wanted: Any) -> set[str]:
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(hosts(), documents())
 def test_applying_a_plan_leaves_nothing_to_plan(have: HostSeen, wanted: Any) -> None:
     host = ModelHost(have)
@@ -133,7 +133,7 @@ def test_applying_a_plan_leaves_nothing_to_plan(have: HostSeen, wanted: Any) -> 
     assert not any(host.plan(wanted, host.observe(wanted)).values())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(hosts(), documents())
 def test_nothing_is_destroyed_by_omission(have: HostSeen, wanted: Any) -> None:
     host = ModelHost(have)
@@ -152,7 +152,7 @@ def test_nothing_is_destroyed_by_omission(have: HostSeen, wanted: Any) -> None:
     assert set(have.images) - set(host.have.images) <= going
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(hosts(), documents())
 def test_what_the_document_does_not_name_is_as_it_was(have: HostSeen, wanted: Any) -> None:
     host = ModelHost(have)
@@ -164,7 +164,7 @@ def test_what_the_document_does_not_name_is_as_it_was(have: HostSeen, wanted: An
         assert host.have.images.get(id_) == have.images.get(id_)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(hosts(), documents())
 def test_check_mode_tells_what_a_run_does_and_does_nothing(have: HostSeen, wanted: Any) -> None:
     host = ModelHost(have)
@@ -179,7 +179,7 @@ def test_check_mode_tells_what_a_run_does_and_does_nothing(have: HostSeen, wante
     assert (planned["check"], done["check"]) == (True, False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(hosts(), documents())
 def test_no_image_goes_while_a_disk_stands_on_it(have: HostSeen, wanted: Any) -> None:
     host = ModelHost(have)

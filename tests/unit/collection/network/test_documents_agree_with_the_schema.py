@@ -49,7 +49,7 @@ def test_documents_of_the_builders_are_good(document: dict[str, Any]) -> None:
     assert accepted(document)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(mutated(FULL, VALUES))
 def test_both_judge_alike(document: dict[str, Any]) -> None:
     newline = any(

@@ -1,0 +1,86 @@
+"""Answers that are still true: those that were read from a database that has not changed since.
+
+Clients wait by asking again and again, and ``list`` is asked more than anything is changed. What a
+GET answers is made of its request, of the database and, to the second, of the clock; so an answer
+is given again to the very same request for a second at most, and only while the database says that
+nothing was committed. One that was committed is therefore always seen (decision 0009).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.types import Scope
+
+if TYPE_CHECKING:
+    from freehold.http.call import Reply
+
+GOOD_S = 1.0
+MOST_BYTES = 8 * 2**20
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request and when it came.
+
+    Attributes:
+        version: The database's, read before anything else of it is.
+        head: All of the request that an answer may depend on: its target and every header.
+    """
+
+    version: Hashable
+    head: tuple[bytes, bytes, tuple[tuple[bytes, bytes], ...]]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        path, query, headers = self.head
+        return len(path) + len(query) + sum(len(name) + len(value) for name, value in headers)
+
+
+class Answers:
+    """The answers of the database's newest version, ``MOST_BYTES`` of them."""
+
+    def __init__(self) -> None:
+        self._newest: Hashable = None
+        self._kept: dict[Question, tuple[Reply, float]] = {}
+        self._bytes = 0
+
+    def question(self, scope: Scope, version: Hashable) -> Question | None:
+        """What is asked; None if it must be answered afresh.
+
+        That is so if the client says ``Cache-Control: no-cache`` (RFC 9111, 5.2.1.4), or if there
+        is no ``version`` (``Store.version``).
+        """
+        headers = scope["headers"]
+        for name, value in headers:
+            if name == b"cache-control" and b"no-cache" in value.lower():
+                return None
+        if version is None:
+            return None
+        if version != self._newest:
+            self._kept, self._bytes, self._newest = {}, 0, version
+        path = scope.get("raw_path") or scope["path"].encode()
+        return Question(version, (path, scope["query_string"], tuple(headers)))
+
+    def find(self, question: Question) -> Reply | None:
+        """The answer, if there is one that is true now."""
+        reply, until = self._kept.get(question, (None, 0.0))
+        return reply if until > time.monotonic() else None
+
+    def keep(self, question: Question, reply: Reply, good_s: float) -> None:
+        """Remember what was answered, its body as bytes.
+
+        Args:
+            good_s: When it ends by itself (with the caller's token), in seconds from now.
+        """
+        size = question.size + len(reply.body or b"")
+        if question.version != self._newest or size > MOST_BYTES:
+            return
+        if self._bytes + size > MOST_BYTES:
+            self._kept, self._bytes = {}, 0
+        self._kept[question] = reply, time.monotonic() + min(good_s, GOOD_S)
+        self._bytes += size
