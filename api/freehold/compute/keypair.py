@@ -169,10 +169,14 @@ def _check(call: Call, wish: KeyPairWish) -> None:
             raise BadRequest(f"Invalid input: {field} needs microversion {since}.")
     if wish.public_key is None and call.at_least("2.92"):
         raise BadRequest("Invalid input: public_key is a required property.")
-    # nova takes letters, digits and a few signs. Here a name is only data wherever it goes, so it
-    # is refused only where it cannot be shown or would be mistaken for another.
-    if not wish.name.isprintable() or wish.name != wish.name.strip():
-        raise BadRequest("Keypair data is invalid: the name has characters that cannot be shown.")
+    # API reference, "Keypairs", name; nova's schema says what it was before 2.92.
+    signs = "_- @." if call.at_least("2.92") else "_- "
+    plain = all(sign in signs or (sign.isascii() and sign.isalnum()) for sign in wish.name)
+    if not plain or wish.name != wish.name.strip():
+        raise BadRequest(
+            f"Keypair data is invalid: a name has ASCII letters, digits and {signs!r}, and no "
+            "space at its ends."
+        )
 
 
 def _require_room(call: Call, user_id: str) -> None:

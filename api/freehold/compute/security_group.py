@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -21,9 +22,11 @@ from freehold.http import Call, Reply, Routes, Whole
 from freehold.http.body import fitting
 
 POLICY = "os_compute_api:os-security-groups"
+ALL_PROJECTS = f"{POLICY}:get:all_tenants"
 _READ, _WRITE = "rule:admin_or_reader", "rule:admin_or_member"
 RULES = [
     Rule(f"{POLICY}:get", _READ, "List security groups in nova's form"),
+    Rule(ALL_PROJECTS, "rule:admin_required", "List those of all projects"),
     Rule(f"{POLICY}:show", _READ, "Show a security group in nova's form"),
     Rule(f"{POLICY}:create", _WRITE, "Make a security group"),
     Rule(f"{POLICY}:update", _WRITE, "Rename a security group"),
@@ -88,9 +91,12 @@ def _as_nova(call: Call) -> Iterator[None]:
 
 
 def list_groups(call: Call) -> dict[str, Any]:
-    """The project's groups; ``limit`` and ``offset`` cut a piece out."""
+    """The project's groups, for operators with ``all_tenants`` those of all; ``limit`` and
+    ``offset`` cut a piece out.
+    """
     with _as_nova(call):
-        groups = network.groups_of_project(call)
+        everybody = "all_tenants" in call.params and call.may(ALL_PROJECTS)
+        groups = network.groups_of_project(call, everybody=everybody)
         names = {group["id"]: group["name"] for group in groups}
         first, count = _whole(call, "offset", 0), _whole(call, "limit", len(groups))
         shown = groups[first : first + count]
@@ -146,6 +152,8 @@ _RULE = TypeAdapter(network.RuleWish)
 def create_rule(call: Call, body: RuleBody) -> dict[str, Any]:
     """Let something in."""
     said = body.security_group_rule
+    for name in ("parent_group_id", "group_id"):
+        _require_uuid(name, getattr(said, name))
     with _as_nova(call):
         fields = {
             "security_group_id": said.parent_group_id,
@@ -160,6 +168,15 @@ def create_rule(call: Call, body: RuleBody) -> dict[str, Any]:
         wish = fitting(_RULE, fields)
         made = network.create_rules(call, network.NewRules(security_group_rule=wish))
         return {"security_group_rule": rule_wire(made["security_group_rule"], _remote(call, said))}
+
+
+def _require_uuid(name: str, told: str | None) -> None:
+    if not told:
+        return
+    try:
+        UUID(told)
+    except ValueError as error:
+        raise BadRequest(f"Invalid input: {name}: security group id should be uuid.") from error
 
 
 def _remote(call: Call, said: RuleFields) -> dict[str, str]:

@@ -132,4 +132,5 @@ def _reply(call: Call, server: Server, wish: RebuildWish) -> Reply:
         shown["key_name"] = server.key_name
     if call.at_least("2.57"):
         shown["user_data"] = server.user_data
+        shown.pop("OS-EXT-SRV-ATTR:user_data", None)  # From 2.75 the rest of these is told too.
     return Reply({"server": shown}, 202, {"Location": links(call, "servers", server.id)[0]["href"]})

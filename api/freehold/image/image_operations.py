@@ -82,6 +82,12 @@ def show_image(call: Call, image_id: str) -> dict[str, Any]:
     return wire(permitted_image(call, image_id, "get_image"), call.now)
 
 
+def list_tasks(call: Call, image_id: str) -> dict[str, Any]:
+    """What still goes on with an image in the background: nothing, data comes with its request."""
+    permitted_image(call, image_id, "get_image")
+    return {"tasks": []}
+
+
 def update_image(call: Call, image_id: str, body: bytes) -> dict[str, Any]:
     """Change attributes and properties by JSON patch; all of the changes or none."""
     changes = read_patch(call.request.headers.get("content-type", ""), body)
@@ -146,6 +152,7 @@ def routes(table: Routes) -> None:
     wish = {"application/json": ImageWish.model_json_schema()}
     table.add("POST", "/images", create_image, policy="add_image", status=201, request=wish)
     table.add("GET", one, show_image, policy="get_image")
+    table.add("GET", f"{one}/tasks", list_tasks, policy="get_image")
     table.add("PATCH", one, update_image, policy="modify_image", request={NEWEST: SCHEMA})
     table.add("DELETE", one, delete_image, policy="delete_image", status=204)
     table.add("POST", f"{one}/actions/deactivate", deactivate, policy="deactivate", status=204)

@@ -192,12 +192,16 @@ def list_groups(call: Call) -> dict[str, Any]:
     return listed(call, "security_groups", LISTING, statement, views)
 
 
-def groups_of_project(call: Call) -> list[dict[str, Any]]:
-    """All groups of the caller's own project, for the compute room's old views."""
+def groups_of_project(call: Call, *, everybody: bool = False) -> list[dict[str, Any]]:
+    """All groups of the caller's own project, for the compute room's old views.
+
+    Args:
+        everybody: Those of all projects, which the compute room's policy decided.
+    """
     _with_default(call)
-    statement = select(SecurityGroup).where(
-        SecurityGroup.removed.is_(False), SecurityGroup.project_id == call.caller.project_id
-    )
+    statement = select(SecurityGroup).where(SecurityGroup.removed.is_(False))
+    if not everybody:
+        statement = statement.where(SecurityGroup.project_id == call.caller.project_id)
     ordered = statement.order_by(SecurityGroup.name, SecurityGroup.id)
     return [wire(group) for group in call.session.scalars(ordered)]
 

@@ -116,6 +116,10 @@ def test_a_certificate_can_be_made_and_kept(client: TestClient, caller: Caller) 
         ("2.1", {"public_key": KEY, "name": "a\0b"}),
         ("2.1", {"public_key": KEY, "name": "two\nlines"}),
         ("2.1", {"public_key": KEY, "name": " edge"}),
+        ("2.1", {"public_key": KEY, "name": "key_/.\\@:"}),
+        ("2.91", {"public_key": KEY, "name": "ann@home.example"}),
+        ("2.92", {"public_key": KEY, "name": "{{ 7*7 }}"}),
+        ("2.92", {"public_key": KEY, "name": "a/b?c=é"}),
         ("2.1", {"public_key": KEY, "type": "ssh"}),
         ("2.2", {"public_key": KEY, "type": "pgp"}),
         ("2.2", {"public_key": KEY, "user_id": "someone"}),
@@ -131,7 +135,7 @@ def test_what_is_no_key_pair_is_refused(
     assert _names(clean) == []
 
 
-@pytest.mark.parametrize("name", ["a b_c-1", "ann@home.example", "{{ 7*7 }}", "a/b?c=é"])
+@pytest.mark.parametrize("name", ["a b_c-1", "ann@home.example", "49"])
 def test_a_name_is_only_a_name(client: TestClient, name: str) -> None:
     path = f"{KEYPAIRS}/{quote(name, safe='')}"
     assert _post(client, "2.92", name=name, public_key=KEY).status_code == 201

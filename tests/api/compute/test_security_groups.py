@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from tests.api.compute.cloud import Cloud
+from tests.support.service import tenant
 
 GROUPS, RULES = "/compute/v2.1/os-security-groups", "/compute/v2.1/os-security-group-rules"
 
@@ -70,6 +72,25 @@ def test_a_group_that_a_server_has_is_not_deleted(cloud: Cloud) -> None:
 def test_newer_clients_find_them_in_the_networking_api_only(cloud: Cloud, path: str) -> None:
     newer = {"OpenStack-API-Version": "compute 2.36"}
     assert cloud.client.get(path, headers=newer).status_code == 404
+
+
+def test_an_operator_sees_the_groups_of_all_projects_if_they_say_so(cloud: Cloud) -> None:
+    group = _make(cloud)
+
+    def ids(client: TestClient, query: str = "") -> list[str]:
+        return [one["id"] for one in client.get(GROUPS + query).json()["security_groups"]]
+
+    assert group["id"] in ids(cloud.operator, "?all_tenants=true")
+    assert group["id"] not in ids(cloud.operator)
+    stranger = cloud.service.client(tenant())
+    assert group["id"] not in ids(stranger, "?all_tenants=true")
+
+
+@pytest.mark.parametrize("field", ["parent_group_id", "group_id"])
+def test_a_rule_names_groups_by_their_ids(cloud: Cloud, field: str) -> None:
+    wish = {"parent_group_id": _make(cloud)["id"], "ip_protocol": "tcp"} | {field: "web"}
+    answer = cloud.client.post(RULES, json={"security_group_rule": wish})
+    assert (answer.status_code, field in answer.text) == (400, True)
 
 
 @pytest.mark.parametrize("change", [{"name": ""}, {"name": "x" * 256}, {"colour": "red"}])

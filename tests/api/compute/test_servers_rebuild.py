@@ -44,6 +44,15 @@ def test_a_running_server_is_made_anew_and_runs_again(cloud: Cloud, server_id: s
     assert cloud.document() is None
 
 
+def test_an_operator_is_told_everything_and_user_data_once(cloud: Cloud, server_id: str) -> None:
+    wish = {"rebuild": {"imageRef": cloud.image_id, "user_data": "YQ=="}}
+    path = f"/compute/v2.1/servers/{server_id}/action"
+    answer = cloud.operator.post(path, json=wish, headers=LATEST)
+    told = answer.json()["server"]
+    assert (told["OS-EXT-SRV-ATTR:host"], told["user_data"]) == ("hv1", "YQ==")
+    assert "OS-EXT-SRV-ATTR:user_data" not in told
+
+
 def test_a_stopped_server_is_made_anew_and_stays_off(cloud: Cloud, server_id: str) -> None:
     cloud.act(server_id, "os-stop")
     cloud.converge()

@@ -37,6 +37,12 @@ def test_a_new_image_is_queued_and_shows_what_was_said(owner: TestClient) -> Non
     assert show(owner, image["id"]) == image
 
 
+def test_an_image_has_no_tasks(owner: TestClient, stranger: TestClient) -> None:
+    path = f"{IMAGES}/{create(owner)['id']}/tasks"
+    assert owner.get(path).json() == {"tasks": []}
+    assert stranger.get(path).status_code == 404
+
+
 def test_an_id_may_be_given_once_for_ever(owner: TestClient, stranger: TestClient) -> None:
     image_id = new_id()
     assert create(owner, id=image_id.upper())["id"] == image_id
