@@ -7,6 +7,7 @@ in ``<image id>.<upload id>.part`` until then. Knows no table; all functions blo
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from freehold.image.format import HEADER_BYTES, Inspected, inspect
 
 PART = ".part"
 STALE_S = 3600
+SWEPT = ".swept"
+SWEEP_EVERY_S = 600
 
 
 @dataclass(frozen=True)
@@ -112,21 +115,35 @@ def sweep(
 ) -> None:
     """Remove what a killed process left: stale parts, and data of images that were deleted.
 
+    At most every ``SWEEP_EVERY_S``, whoever calls: it looks at every image there is.
+
     Args:
         images_dir: Where image data lies.
         now_s: The clock, seconds since the epoch.
         deleted: Which of these image ids were deleted. Files of unknown names are left alone.
     """
-    if not images_dir.is_dir():
+    marker = images_dir / SWEPT
+    if not images_dir.is_dir() or now_s - _swept_at(marker) < SWEEP_EVERY_S:
         return
+    marker.touch()
+    os.utime(marker, (now_s, now_s))
     names = []
     for entry in os.scandir(images_dir):
+        if entry.name == SWEPT:
+            continue
         if not entry.name.endswith(PART):
             names.append(entry.name)
         elif _age_s(entry, now_s) > STALE_S:
             Path(entry.path).unlink(missing_ok=True)
     for name in deleted(names):
         (images_dir / name).unlink(missing_ok=True)
+
+
+def _swept_at(marker: Path) -> float:
+    try:
+        return marker.stat().st_mtime
+    except FileNotFoundError:
+        return -math.inf
 
 
 def _age_s(entry: os.DirEntry[str], now_s: float) -> float:

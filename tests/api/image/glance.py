@@ -72,7 +72,7 @@ def names(client: TestClient, query: str = "") -> list[str]:
 def files(service: Service) -> list[str]:
     """What lies in the image store."""
     folder = service.config.images_dir
-    return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    return sorted(entry.name for entry in folder.glob("[!.]*")) if folder.is_dir() else []
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from freehold.errors import Conflict, TooLarge, UnsupportedMediaType
-from freehold.image.data_file import STALE_S, PartFile, sweep
+from freehold.image.data_file import STALE_S, SWEEP_EVERY_S, SWEPT, PartFile, sweep
 
 DATA = b"boot sector" * 1000
 
@@ -81,7 +81,11 @@ def test_sweeping_takes_what_is_stale_or_deleted_and_nothing_else(tmp_path: Path
 
     sweep(tmp_path, now, deleted)
     assert sorted(asked) == ["deleted", "kept"]
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.new.part", "kept"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [SWEPT, "a.new.part", "kept"]
+    sweep(tmp_path, now + SWEEP_EVERY_S - 1, deleted)
+    assert sorted(asked) == ["deleted", "kept"], "an upload does not look at every image"
+    sweep(tmp_path, now + SWEEP_EVERY_S, deleted)
+    assert sorted(asked) == ["deleted", "kept", "kept"]
 
 
 def test_sweeping_before_the_first_upload_is_fine(tmp_path: Path) -> None:
