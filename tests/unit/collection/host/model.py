@@ -95,8 +95,6 @@ def after_server_step(
             gone = step.arguments["port_id"]
             bound = {id_: is_bound for id_, is_bound in seen.bound.items() if id_ != gone}
             return replace(seen, plugged=seen.plugged - {gone}, bound=bound)
-        case plan.BRIDGE:
-            return replace(seen, bound={**seen.bound, step.arguments["port"]["id"]: True})
         case plan.UNDEFINE:
             return replace(seen, power=ABSENT, boot_serial=None, definition="", drive="")
         case plan.REMOVE_INTERFACES:

@@ -106,7 +106,7 @@ class Actions:
                 self._libvirt.force_off(one["id"])
             case plan.PAUSE | plan.UNPAUSE | plan.SUSPEND | plan.RESUME | plan.FORGET_MEMORY:
                 self._change_running(one, step.action)
-            case plan.PLUG | plan.UNPLUG | plan.BRIDGE:
+            case plan.PLUG | plan.UNPLUG:
                 self._change_port(one["id"], step)
             case plan.UNDEFINE:
                 self._libvirt.undefine(one["id"])
@@ -224,10 +224,6 @@ class Actions:
             port = step.arguments["port"]
             self._libvirt.plug(server_id, domain_xml.interface_xml(port, self._traits))
             self.plugged.append(port["id"])
-            return
-        if step.action == plan.BRIDGE:
-            open_vswitch.add_interface(server_id, step.arguments["port"])
-            self.plugged.append(step.arguments["port"]["id"])
             return
         # First the bridge: a guest that keeps its interface must not keep its place in the network.
         open_vswitch.remove_interface(domain_xml.interface_name(step.arguments["port_id"]))

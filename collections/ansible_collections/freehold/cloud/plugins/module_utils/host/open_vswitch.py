@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.freehold.cloud.plugins.module_utils.document import CloudError
 from ansible_collections.freehold.cloud.plugins.module_utils.host.command import run_command
 from ansible_collections.freehold.cloud.plugins.module_utils.host.domain_xml import (
     INTEGRATION_BRIDGE,
-    interface_name,
 )
 
 SOCKET = "/run/openvswitch/db.sock"
@@ -110,22 +109,6 @@ def interfaces_of(server_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
         for id_, rows in zip(ids, found, strict=True)
         if rows
     }
-
-
-def add_interface(server_id: str, port: Mapping[str, Any]) -> None:
-    """Put a running guest's interface on the bridge as libvirt did when it made it."""
-    name = interface_name(port["id"])
-    ids = {
-        "attached-mac": port["mac"],
-        "iface-id": port["id"],
-        "iface-status": "active",
-        "vm-id": server_id,
-    }
-    values = [f"external_ids:{key}={json.dumps(value)}" for key, value in ids.items()]
-    if port["mtu"]:
-        values.append(f"mtu_request={port['mtu']}")
-    add = ["--may-exist", "add-port", INTEGRATION_BRIDGE, name]
-    run_command(["ovs-vsctl", "--timeout=10", *add, "--", "set", "Interface", name, *values])
 
 
 def remove_interface(name: str) -> None:

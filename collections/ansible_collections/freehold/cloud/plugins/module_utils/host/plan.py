@@ -39,7 +39,7 @@ WRITE_DRIVE, DEFINE = "write_drive", "define"
 START, REBOOT, SHUT_DOWN, FORCE_OFF = "start", "reboot", "shut_down", "force_off"
 PAUSE, UNPAUSE = "pause", "unpause"
 SUSPEND, RESUME, FORGET_MEMORY = "suspend", "resume", "forget_memory"
-PLUG, UNPLUG, BRIDGE = "plug", "unplug", "bridge"
+PLUG, UNPLUG = "plug", "unplug"
 UNDEFINE, REMOVE_INTERFACES, REMOVE_FOLDER = "undefine", "remove_interfaces", "remove_folder"
 
 GIB = 1024**3
@@ -293,19 +293,6 @@ def plan_ports(want: Mapping[str, Any], seen: ServerSeen) -> list[Step]:
         Step(f"plug port {id_}", f"port {id_}", None, "plugged", PLUG, {"port": port})
         for id_, port in wanted.items()
         if id_ not in seen.plugged
-    ]
-    # The guest did not let it go when it was unplugged, or somebody took it off the bridge.
-    steps += [
-        Step(
-            f"put port {id_} back on the bridge",
-            f"port {id_}",
-            None,
-            "plugged",
-            BRIDGE,
-            {"port": port},
-        )
-        for id_, port in wanted.items()
-        if id_ in seen.plugged and id_ not in seen.bound
     ]
     return steps
 
