@@ -82,7 +82,7 @@ def _leave(session: Session, server: Server, now: datetime, heard: str | None) -
     What is wanted stays wanted: each look at the host tries it again.
     """
     server.fault, server.satisfied, server.deadline = None, server.generation, None
-    last = f" The last thing heard was: {heard}" if heard else ""
+    last = f" The last thing heard was: {heard.rstrip('.')}." if heard else ""
     instance_action.finish(
         session,
         [server.id],
