@@ -60,7 +60,8 @@ class HostWish(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     address: str | None = Field(default=None, max_length=64)
-    availability_zone: str = Field(default=DEFAULT_ZONE, pattern=r"^[\w.-]{1,64}$")
+    # Not {1,64}: with letters of all scripts, counted by the expression, that takes 6 MiB.
+    availability_zone: str = Field(default=DEFAULT_ZONE, pattern=r"^[\w.-]+$", max_length=64)
     enabled: bool = True
     disabled_reason: str | None = Field(default=None, max_length=255)
 
