@@ -49,6 +49,11 @@ def _is_on_its_way(error: Any) -> bool:
     return waits or error.get_error_code() == libvirt.VIR_ERR_DEVICE_MISSING
 
 
+def _yield_to_host(domain: Any) -> None:
+    if (pid := priority.process_of(domain.name())) is not None:
+        priority.yield_to_host(pid)
+
+
 class LibvirtHost:
     """Domains of one host by server id.
 
@@ -136,8 +141,7 @@ class LibvirtHost:
                 domain.createWithFlags(
                     libvirt.VIR_DOMAIN_START_FORCE_BOOT | libvirt.VIR_DOMAIN_START_PAUSED
                 )
-            if (pid := priority.process_of(domain.name())) is not None:
-                priority.yield_to_host(pid)
+            _yield_to_host(domain)
             if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
                 domain.resume()
 
@@ -163,6 +167,7 @@ class LibvirtHost:
             domain.setAutostart(True)
             if not domain.isActive():
                 domain.create()
+            _yield_to_host(domain)
 
     def forget_memory(self, server_id: str) -> None:
         with libvirt_errors(f"forgetting the memory of server {server_id}"):
@@ -186,13 +191,18 @@ class LibvirtHost:
             )
 
     def shut_down(self, server_id: str, timeout_s: float) -> None:
-        """Press the power button and wait; turn the guest off when the time is over."""
+        """Press the power button and wait; turn the guest off when the time is over.
+
+        One that stands still does not hear it, as a guest whose start was cut off.
+        """
         with libvirt_errors(f"shutting server {server_id} down"):
             domain = self._need(server_id)
             domain.setAutostart(False)
             deadline = time.monotonic() + timeout_s
             press = 0.0
             while domain.isActive() and time.monotonic() < deadline:
+                if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+                    break
                 if time.monotonic() >= press:
                     with contextlib.suppress(libvirt.libvirtError):  # it may just have gone
                         domain.shutdown()
