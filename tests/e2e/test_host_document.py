@@ -9,6 +9,7 @@ import functools
 import hashlib
 import html
 import http.server
+import ipaddress
 import json
 import os
 import subprocess
@@ -29,7 +30,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500), pytest.mark.usefixture
 CHECKOUT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 HOST = "hv1"
-COMPUTER = "10.77.0.1"
+NETWORK = ipaddress.ip_network(os.environ.get("FREEHOLD_LAB_NETWORK", "10.77.0.0/24"))
+COMPUTER = str(NETWORK[1])
 TOKEN = "planted-secret-token"
 PASSWORD = "planted-secret-password"
 HOSTILE = "{{ lookup('pipe', 'touch /tmp/freehold-template-ran') }} </title>&\u0001"
