@@ -7,13 +7,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from freehold.access import Access, Rule, Tokens, Vault
+from freehold.access import Access, Rule, Tokens, Vault, read_secret
 from freehold.config import Config
 from freehold.errors import Unavailable
 from freehold.http import Routes, VersionDocument
@@ -60,14 +59,6 @@ def target_kinds(config: Config, tokens: Tokens) -> list[TargetKind]:
         if hasattr(room, "target_kinds")
         for kind in room.target_kinds(config, tokens)
     ]
-
-
-def read_secret(path: Path) -> bytes:
-    """The service's secret: at least 32 bytes, in a file that only the service can read."""
-    secret = path.read_bytes().strip()
-    if len(secret) < 32:
-        raise Unavailable(f"{path} holds {len(secret)} bytes; the secret needs at least 32.")
-    return secret
 
 
 def build_worker(config: Config, store: Store) -> Worker:

@@ -21,7 +21,7 @@ import uvicorn
 from sqlalchemy import select
 
 from freehold import app as application
-from freehold.access import Tokens
+from freehold.access import Tokens, read_secret
 from freehold.config import Config, load, settings_file
 from freehold.errors import FreeholdError, NotFound, Unavailable
 from freehold.hosts import HostWish, register
@@ -318,7 +318,7 @@ def _job_cancel(options: argparse.Namespace, _config: Config, store: Store) -> i
 
 
 def _job_replay(options: argparse.Namespace, config: Config, store: Store) -> int:
-    secret = application.read_secret(config.secret_file)
+    secret = read_secret(config.secret_file)
     tokens = Tokens(secret, config.token_lifetime_s)
     replay = Replay(config, store, Seal(secret), tokens)
     job = _find(store, options.job)

@@ -13,8 +13,8 @@ from pathlib import Path
 import uvicorn
 import yaml
 
-from freehold.access import Tokens
-from freehold.app import create_app, read_secret, target_kinds
+from freehold.access import Tokens, read_secret
+from freehold.app import create_app, target_kinds
 from freehold.config import Config
 from freehold.hosts import HostWish, register
 from freehold.identity import bootstrap

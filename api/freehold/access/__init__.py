@@ -18,7 +18,7 @@ from freehold.access.quota import (
     set_limits,
 )
 from freehold.access.tokens import Tokens
-from freehold.access.vault import Vault
+from freehold.access.vault import Vault, read_secret
 
 __all__ = [
     "Access",
@@ -33,6 +33,7 @@ __all__ = [
     "forget_limits",
     "hold",
     "limits_of",
+    "read_secret",
     "require_room",
     "set_limits",
 ]

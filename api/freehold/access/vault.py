@@ -6,11 +6,20 @@ What need not be given back (passwords, application credentials) is hashed inste
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
 from freehold.access.tokens import fernet_key
-from freehold.errors import Conflict
+from freehold.errors import Conflict, Unavailable
+
+
+def read_secret(path: Path) -> bytes:
+    """The service's secret: at least 32 bytes, in a file that only the service can read."""
+    secret = path.read_bytes().strip()
+    if len(secret) < 32:
+        raise Unavailable(f"{path} holds {len(secret)} bytes; the secret needs at least 32.")
+    return secret
 
 
 @dataclass(frozen=True)

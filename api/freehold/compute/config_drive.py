@@ -15,17 +15,21 @@ from freehold.compute.server import Server
 from freehold.network import PortView, SubnetView
 
 
-def config_drive(server: Server, ports: Sequence[PortView], zone: str) -> dict[str, Any]:
+def config_drive(
+    server: Server, ports: Sequence[PortView], zone: str, password: str | None
+) -> dict[str, Any]:
     """The ``config_drive`` part of a server in a host document."""
     return {
-        "meta_data": meta_data(server, ports, zone),
+        "meta_data": meta_data(server, ports, zone, password),
         "network_data": network_data(ports),
         "user_data": server.user_data,
     }
 
 
-def meta_data(server: Server, ports: Sequence[PortView], zone: str) -> dict[str, Any]:
-    """``openstack/latest/meta_data.json``."""
+def meta_data(
+    server: Server, ports: Sequence[PortView], zone: str, password: str | None
+) -> dict[str, Any]:
+    """``openstack/latest/meta_data.json``; with the administrator's password, as nova's drives."""
     told: dict[str, Any] = {
         "uuid": server.id,
         "name": server.name,
@@ -37,6 +41,8 @@ def meta_data(server: Server, ports: Sequence[PortView], zone: str) -> dict[str,
         "devices": _tagged(ports),
         "meta": dict(server.meta),
     }
+    if password is not None:
+        told["admin_pass"] = password
     if server.key:
         name, public_key = server.key_name or "", server.key["public_key"]
         told["public_keys"] = {name: public_key}

@@ -9,22 +9,32 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
-from freehold.access import Tokens
+from freehold.access import Tokens, Vault
 from freehold.compute.config_drive import config_drive
 from freehold.compute.server import REBOOT_HARD, Server
 from freehold.compute.server_snapshot import snapshot_entries
 from freehold.config import Config
+from freehold.errors import Conflict
 from freehold.hosts import all_hosts
 from freehold.image import document_entries
 from freehold.jobs import Scope
 from freehold.network import PortView, ports_of
 
+SECRETS = (Server.user_data, Server.random_seed, Server.sealed_password)
+"""What only guests are told: read with a server where a document is made, and nowhere else."""
 SHUTDOWN_TIMEOUT_S = 60
 """How long a guest may take to shut down before it is turned off, as nova's default."""
 
 
 def host_document(
-    session: Session, name: str, scope: Scope, now: datetime, *, tokens: Tokens, config: Config
+    session: Session,
+    name: str,
+    scope: Scope,
+    now: datetime,
+    *,
+    tokens: Tokens,
+    vault: Vault,
+    config: Config,
 ) -> dict[str, Any] | None:
     """What one host is to do; None when nothing of it has changed.
 
@@ -39,7 +49,7 @@ def host_document(
     statement = (
         select(Server)
         .where(Server.host == name)
-        .options(undefer(Server.user_data), undefer(Server.random_seed))
+        .options(*map(undefer, SECRETS))
         .order_by(Server.created_at, Server.id)
     )
     if scope == Scope.CHANGES:
@@ -53,7 +63,7 @@ def host_document(
     images = document_entries(
         session, _images(staying, scope), tokens=tokens, config=config, now=now
     )
-    wanted = [_entry(server, ports.get(server.id, ()), zone) for server in servers]
+    wanted = [_entry(server, ports.get(server.id, ()), zone, vault) for server in servers]
     return {"images": list(images), "snapshots": snapshots, "servers": wanted}
 
 
@@ -68,7 +78,15 @@ def _images(servers: Sequence[Server], scope: Scope) -> list[str]:
     return sorted({server.image_id for server in needed})
 
 
-def _entry(server: Server, ports: Sequence[PortView], zone: str) -> dict[str, Any]:
+def _password(server: Server, vault: Vault) -> str | None:
+    """What its console asks for; None where it was sealed under another secret of the service."""
+    try:
+        return vault.open(server.sealed_password) if server.sealed_password else None
+    except Conflict:
+        return None
+
+
+def _entry(server: Server, ports: Sequence[PortView], zone: str, vault: Vault) -> dict[str, Any]:
     if server.removed:
         return {"id": server.id, "generation": server.generation, "state": "removed"}
     return {
@@ -91,5 +109,5 @@ def _entry(server: Server, ports: Sequence[PortView], zone: str) -> dict[str, An
         "reboot": server.reboot or REBOOT_HARD,
         "shutdown_timeout_s": SHUTDOWN_TIMEOUT_S,
         "ports": [{"id": p.id, "mac": p.mac_address, "mtu": p.mtu} for p in ports],
-        "config_drive": config_drive(server, ports, zone),
+        "config_drive": config_drive(server, ports, zone, _password(server, vault)),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from freehold.access import Tokens
+from freehold.access import Tokens, Vault, read_secret
 from freehold.compute.document import host_document
 from freehold.compute.write_back import expire, run_failed, write_back
 from freehold.config import Config
@@ -17,9 +17,10 @@ from freehold.jobs import Scope, TargetKind
 
 def target_kinds(config: Config, tokens: Tokens) -> list[TargetKind]:
     """The kinds of target that this room has rows for."""
+    vault = Vault(read_secret(config.secret_file))
 
     def document(session: Session, name: str, scope: Scope, now: datetime) -> dict[str, Any] | None:
-        return host_document(session, name, scope, now, tokens=tokens, config=config)
+        return host_document(session, name, scope, now, tokens=tokens, vault=vault, config=config)
 
     return [
         TargetKind(

@@ -55,6 +55,7 @@ class Server(Converged, Base):
         made_serial: The ``disk_serial`` that a host has answered for.
         reboot: How the boot that is wanted was asked for: ``soft``, ``hard``, or None for a start.
         locked_by: ``owner``, ``admin`` or None.
+        sealed_password: ``adminPass``, encrypted by the vault; kept and used as the seed is.
         random_seed: Base64, goes to the config drive; kept so that the drive can be made again.
     """
 
@@ -79,6 +80,7 @@ class Server(Converged, Base):
     key: Mapped[dict[str, Any] | None]
     user_data: Mapped[str | None] = mapped_column(deferred=True)
     random_seed: Mapped[str] = mapped_column(deferred=True)
+    sealed_password: Mapped[bytes | None] = mapped_column(deferred=True, default=None)
     meta: Mapped[dict[str, Any]] = mapped_column(default=dict)
     access_ip_v4: Mapped[str | None]
     access_ip_v6: Mapped[str | None]

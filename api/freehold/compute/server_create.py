@@ -70,16 +70,17 @@ def create_server(call: Call, body: CreateBody) -> Reply:
     _check_wish(call, body)
     parts = _parts(call, wish)
     count = _affordable(call, wish, parts.flavor)
-    servers = _rows(call, wish, parts, count)
+    password = wish.adminPass or secrets.token_urlsafe(9)
+    servers = _rows(call, wish, parts, count, password)
     choices = _place(call, parts, servers)
     for server, choice in zip(servers, choices, strict=True):
         _start(call, wish, server, choice)
     if wish.return_reservation_id:
         return Reply({"reservation_id": servers[0].reservation_id}, 202)
-    return _reply(call, wish, servers[0])
+    return _reply(call, wish, servers[0], password)
 
 
-def _reply(call: Call, wish: ServerWish, server: Server) -> Reply:
+def _reply(call: Call, wish: ServerWish, server: Server, password: str) -> Reply:
     groups = wish.security_groups
     named = [{"name": group.name} for group in groups if group.name] if groups is not None else None
     self_links = links(call, "servers", server.id)
@@ -88,8 +89,8 @@ def _reply(call: Call, wish: ServerWish, server: Server) -> Reply:
         "links": self_links,
         "OS-DCF:diskConfig": server.disk_config,
         "security_groups": [{"name": "default"}] if named is None else named,
-        # Nova's contract: told once, kept nowhere. Guests take the key pair or user data.
-        "adminPass": wish.adminPass or secrets.token_urlsafe(9),
+        # Told once; the guest finds it on its config drive, as nova's guests do.
+        "adminPass": password,
     }
     return Reply({"server": shown}, 202, {"Location": self_links[0]["href"]})
 
@@ -198,7 +199,7 @@ def _affordable(call: Call, wish: ServerWish, flavor: Flavor) -> int:
     return count
 
 
-def _rows(call: Call, wish: ServerWish, parts: Parts, count: int) -> list[Server]:
+def _rows(call: Call, wish: ServerWish, parts: Parts, count: int, password: str) -> list[Server]:
     reservation_id = f"r-{secrets.token_hex(4)}"
     keypair, flavor = parts.keypair, parts.flavor
     description = wish.description if call.at_least("2.19") else wish.name
@@ -224,6 +225,7 @@ def _rows(call: Call, wish: ServerWish, parts: Parts, count: int) -> list[Server
                 key_name=keypair.name if keypair else None,
                 key=keypair.snapshot() if keypair else None,
                 user_data=wish.user_data,
+                sealed_password=call.access.vault.close(password),
                 random_seed=base64.b64encode(secrets.token_bytes(SEED_BYTES)).decode(),
                 meta=dict(wish.metadata),
                 access_ip_v4=str(wish.accessIPv4) if wish.accessIPv4 else None,

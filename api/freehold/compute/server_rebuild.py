@@ -69,13 +69,15 @@ def rebuild(call: Call, server: Server, argument: Any) -> Reply:
     _claim(call, server, disk_gib(server.root_gib, image))
     server.image_id = image.id
     _rewrite(call, server, wish)
+    password = wish.adminPass or secrets.token_urlsafe(9)
+    server.sealed_password = call.access.vault.close(password)
     server.disk_serial += 1
     if server.power == POWER_ON:
         server.boot_serial, server.reboot = server.boot_serial + 1, None
     instance_action.begin(call, server, "rebuild")
     ask_host(call, server)
     call.audit("rebuild", "server", server.id, image=server.image_id)
-    return _reply(call, server, wish)
+    return _reply(call, server, password)
 
 
 def _claim(call: Call, server: Server, needed_gib: int) -> None:
@@ -123,11 +125,11 @@ def _rewrite(call: Call, server: Server, wish: RebuildWish) -> None:
     server.key = keypair.snapshot() if keypair else None
 
 
-def _reply(call: Call, server: Server, wish: RebuildWish) -> Reply:
+def _reply(call: Call, server: Server, password: str) -> Reply:
     call.session.flush()
     shown = wire(call, server, around(call.session, [server]), whole=call.at_least("2.75"))
-    # As when it was created: told once, kept nowhere.
-    shown["adminPass"] = wish.adminPass or secrets.token_urlsafe(9)
+    # As when it was created: told once, and to the guest on its config drive.
+    shown["adminPass"] = password
     if call.at_least("2.54"):
         shown["key_name"] = server.key_name
     if call.at_least("2.57"):

@@ -37,6 +37,15 @@ def test_a_server_is_accepted_before_any_machine_has_heard_of_it(cloud: Cloud) -
         assert session.get_one(Target, ("network", "ovn")).is_due
 
 
+def test_the_guest_finds_the_password_on_its_config_drive(cloud: Cloud) -> None:
+    told = post(cloud, adminPass="s3cret").json()["server"]
+    (entry,) = cloud.entries().values()
+    assert entry["config_drive"]["meta_data"]["admin_pass"] == told["adminPass"] == "s3cret"
+    made = [post(cloud, min_count=2).json()["server"]["adminPass"] for _ in range(2)]
+    found = [one["config_drive"]["meta_data"]["admin_pass"] for one in cloud.entries().values()]
+    assert sorted(found) == sorted([*made, *made, "s3cret"]), "servers of one request share one"
+
+
 def test_a_generated_password_is_told_once(cloud: Cloud) -> None:
     first, second = post(cloud).json()["server"], post(cloud).json()["server"]
     assert len(first["adminPass"]) >= 12

@@ -33,12 +33,12 @@ def test_a_running_server_is_made_anew_and_runs_again(cloud: Cloud, server_id: s
     assert answer.status_code == 202, answer.text
     told = answer.json()["server"]
     assert (told["status"], told["name"], told["metadata"]) == ("REBUILD", "anew", {"new": "yes"})
-    assert told["adminPass"]
     assert told["user_data"] == "YQ=="
     entry = cloud.entries()[server_id]
     assert _serials(entry) == (2, 2, "on")
     assert cloud.document()["images"], "the image is wanted on the host again"
     assert entry["config_drive"]["user_data"] == "YQ=="
+    assert entry["config_drive"]["meta_data"]["admin_pass"] == told["adminPass"]
     cloud.converge()
     assert cloud.show(server_id)["status"] == "ACTIVE"
     assert cloud.document() is None

@@ -17,6 +17,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from freehold import app as application
+from freehold.access import read_secret
 from freehold.config import Config
 from freehold.identity import bootstrap
 from freehold.jobs.job import Seal
@@ -124,7 +125,7 @@ def _seed(config: Config) -> dict[str, Project]:
     app = application.create_app(config, store)
     service = Service(app, store, config)
     kinds = application.target_kinds(config, app.state.access.tokens)
-    seal = Seal(application.read_secret(config.secret_file))
+    seal = Seal(read_secret(config.secret_file))
     worker = Worker(store, kinds, PaperMachines(), seal, utc_now)
     worker.start()
     try:
