@@ -141,7 +141,7 @@ def _page(call: Call, verb: str, *options: ExecutableOption) -> Page[Server]:
     else:
         visible = select(Server).where(Server.project_id == call.caller.project_id)
     statement = filtered(call, visible, may_all=may_all)
-    if statement is None:
+    if statement is None or limit == 0:
         return Page([], more=False)
     return LISTING.page(
         call.session,

@@ -22,7 +22,7 @@ from freehold.compute.server_metadata import require_room_for
 from freehold.compute.server_request import Metadata, Name
 from freehold.compute.server_status import require
 from freehold.config import Config
-from freehold.errors import NotFound
+from freehold.errors import Conflict, NotFound
 from freehold.http import Call, Reply
 from freehold.http.body import fitting
 from freehold.image import abandon_image, create_image, find_image, upload_link
@@ -60,6 +60,7 @@ def snapshot(call: Call, server: Server, argument: Any) -> Reply:
     wish: SnapshotWish = fitting(_WISH, argument)
     require(server, "createImage", {"active", "stopped", "paused", "suspended"})
     require_host(server)
+    _require_no_copy(call, server)
     require_room_for(call, server.project_id, wish.metadata)
     made = create_image(call, _image_body(call, server, wish))
     image_id = str(made.body["id"])
@@ -73,6 +74,15 @@ def snapshot(call: Call, server: Server, argument: Any) -> Reply:
     if call.at_least("2.45"):
         return Reply({"image_id": image_id}, 202)
     return Reply(None, 202, {"Location": call.url(f"/compute/v2.1/images/{image_id}")})
+
+
+def _require_no_copy(call: Call, server: Server) -> None:
+    """Refuse (Conflict) a second copy at a time, as nova does; the server's row is locked."""
+    copies = select(ServerSnapshot.id).where(ServerSnapshot.server_id == server.id).limit(1)
+    if call.session.scalar(copies) is not None:
+        raise Conflict(
+            f"Cannot 'createImage' instance {server.id} while it is in task_state image_snapshot."
+        )
 
 
 def _image_body(call: Call, server: Server, wish: SnapshotWish) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Who logs in: the body of ``POST /v3/auth/tokens`` and the proof in it.
 
-Every refusal is the same 401 and takes the time of a password check where a password was given, so
-that nobody learns which users exist.
+Every refusal is the same 401 (of a token the same 404, as keystone has it) and takes the time of a
+password check where a password was given, so that nobody learns which users exist.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from freehold.access import Tokens
-from freehold.errors import BadRequest, Forbidden, NotAuthenticated
+from freehold.errors import BadRequest, Forbidden, NotAuthenticated, NotFound
 from freehold.identity.application_credential import ApplicationCredential, secret_matches
 from freehold.identity.domain import Domain
 from freehold.identity.lockout import Lockout
@@ -176,6 +176,8 @@ def log_in(
 
     Raises:
         BadRequest: A method without its part of the body.
+        NotFound: A token that is not good.
+        Forbidden: A token of a trust.
         NotAuthenticated: Anything else that is not right.
     """
     logins = []
@@ -224,7 +226,10 @@ def _by_password(session: Session, lockout: Lockout, proof: PasswordProof, now: 
 
 
 def _by_token(session: Session, tokens: Tokens, proof: TokenProof, now: datetime) -> Login:
-    caller = tokens.read(session, proof.id, now)
+    try:
+        caller = tokens.read(session, proof.id, now)
+    except NotAuthenticated as error:  # keystone's answer, which clients tell from a wrong password
+        raise NotFound("Failed to validate token.") from error
     if caller.application_credential_id is not None:
         raise NotAuthenticated("A token of an application credential cannot be changed to another.")
     if caller.trust is not None:

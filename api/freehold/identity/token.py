@@ -39,7 +39,7 @@ def issue_token(call: Call, body: NewToken) -> Reply:
     try:
         login = log_in(call.session, tokens, _lockout(call), body.auth.identity, call.now)
         caller, ends, spends = _caller(call, login, body.auth.scope)
-    except NotAuthenticated:
+    except (NotAuthenticated, NotFound):
         client = call.request.client.host if call.request.client else "unknown"
         log.warning("%s login refused, from %s", call.request.state.request_id, client)
         raise

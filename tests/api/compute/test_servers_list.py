@@ -145,6 +145,11 @@ def test_all_projects_are_for_operators(stocked: Cloud) -> None:
         assert len(found) == number
 
 
+def test_a_list_of_none_is_empty(stocked: Cloud) -> None:
+    for path in (SERVERS, f"{SERVERS}/detail"):
+        assert stocked.client.get(f"{path}?limit=0").json() == {"servers": []}
+
+
 def test_a_list_can_be_sorted_and_walked(stocked: Cloud) -> None:
     seen: list[str] = []
     url = f"{SERVERS}?sort_key=display_name&sort_dir=desc&limit=2"

@@ -80,6 +80,18 @@ def test_a_copy_becomes_an_image_that_servers_can_be_made_of(cloud: Cloud, serve
     cloud.create(imageRef=image_id)
 
 
+def test_a_server_is_copied_once_at_a_time(cloud: Cloud, server_id: str) -> None:
+    first = _ask(cloud, server_id)
+    answer = cloud.act(server_id, "createImage", {"name": "again"}, **LATEST)
+    assert (answer.status_code, "image_snapshot" in answer.text) == (409, True)
+    images = cloud.client.get(f"{IMAGES}?name=again").json()["images"]
+    assert images == []
+    entry = _copy(cloud)
+    assert _upload(cloud, entry, whole()) == 204
+    _answer(cloud, entry)
+    assert _ask(cloud, server_id) != first
+
+
 def test_a_copy_that_can_never_be_takes_its_image_with_it(cloud: Cloud, server_id: str) -> None:
     image_id = _ask(cloud, server_id)
     entry = _copy(cloud)
