@@ -24,6 +24,7 @@ class Story:
         self.before = before
         self.servers: dict[str, dict[str, Any]] = {}
         self.floating: dict[str, str] = {}
+        self.own: dict[str, str] = {}
         self.group = ""
 
     def server(self, name: str) -> dict[str, Any]:
@@ -167,6 +168,18 @@ def test_the_console_log_is_the_guests_own(story: Story) -> None:
     assert len(short.strip().splitlines()) <= 2
 
 
+def test_a_subnet_of_ipv6_gives_each_guest_an_address_of_its_own_making(story: Story) -> None:
+    lab = story.lab
+    modes = ("--ipv6-ra-mode", "slaac", "--ipv6-address-mode", "slaac")
+    subnet = ("--network", "tale", "--ip-version", "6", *modes, "--subnet-range", "fd00:20::/64")
+    lab.openstack("subnet", "create", "tale6", *subnet)
+    lab.openstack("router", "add", "subnet", "tale", "tale6")
+    for name in NAMES:
+        story.own[name] = next(
+            one for one in story.server(name)["addresses"]["tale"] if one.startswith("fd00:20::")
+        )
+
+
 def test_stop_and_start(story: Story) -> None:
     story.lab.openstack("server", "stop", "alpha")
     story.status("alpha", "SHUTOFF")
@@ -174,6 +187,17 @@ def test_stop_and_start(story: Story) -> None:
     story.lab.openstack("server", "start", "alpha")
     story.status("alpha", "ACTIVE")
     until("alpha is back", lambda: story.lab.lets_in(story.floating["alpha"]))
+
+
+def test_a_guest_that_boots_asks_the_router_and_has_the_address_that_the_api_tells(
+    story: Story,
+) -> None:
+    """One that runs hears of a new prefix too, when the router next tells it, in minutes."""
+    guest, look = story.floating["alpha"], "ip -6 -o addr show dev eth0 scope global"
+    own = f" {story.own['alpha']}/64 "
+    until("alpha has it", lambda: own in story.lab.guest(guest, look).stdout, 30)
+    pinged = story.lab.guest(guest, "ping -c 2 -W 2 fd00:20::1").stdout
+    assert " 0% packet loss" in pinged
 
 
 @pytest.mark.parametrize("how", ["--soft", "--hard"])
@@ -196,7 +220,8 @@ def test_after_deleting_everything_nothing_is_left_anywhere(story: Story) -> Non
     for name in NAMES:
         lab.openstack("floating", "ip", "delete", story.floating[name])
         lab.openstack("server", "delete", "--wait", name)
-    lab.openstack("router", "remove", "subnet", "tale", "tale")
+    for subnet in ("tale", "tale6"):
+        lab.openstack("router", "remove", "subnet", "tale", subnet)
     lab.openstack("router", "delete", "tale")
     lab.openstack("network", "delete", "tale")
     lab.openstack("security", "group", "delete", story.group)
