@@ -125,7 +125,7 @@ bench-lab: setup  ## Measure a lab from nothing to 50 servers, and write its tab
 # Molecule keeps what it remembers of a run in this folder; a new run starts without.
 MOLECULE := MOLECULE_GLOB='tests/molecule/*/molecule.yml' MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.lab/molecule \
   $(BIN)/molecule --base-config tests/molecule/config.yml
-ROLES := preflight base ovn_central openvswitch ovn_host hypervisor control_plane postgresql image_tiny lab_machine
+ROLES := preflight base ovn_central openvswitch ovn_host hypervisor control_plane image_import postgresql image_tiny image_debian lab_machine
 
 molecule: setup  ## Roles on lab machines, each converged, verified, broken, mended; one only: make molecule ROLE=base
 	$(BIN)/ansible-lint --offline -q tests/molecule
