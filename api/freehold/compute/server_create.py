@@ -287,6 +287,7 @@ def _plug(call: Call, wish: ServerWish, server: Server, host: str) -> None:
         plug(
             call.session,
             call.caller,
+            call.may,
             server.id,
             server.project_id,
             host,

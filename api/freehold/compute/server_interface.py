@@ -150,6 +150,7 @@ def _plug(call: Call, server: Server, wish: PortWish) -> list[PortView]:
         return plug(
             call.session,
             call.caller,
+            call.may,
             server.id,
             server.project_id,
             str(server.host),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
@@ -26,6 +27,8 @@ from freehold.network.standard import converge, find
 from freehold.network.subnet import Subnet
 
 OWNER = "compute:nova"
+CHOOSE_ADDRESS = "create_port:fixed_ips:ip_address"
+May = Callable[[str, Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class PortView:
 def plug(
     session: Session,
     caller: Caller,
+    may: May,
     server_id: str,
     project_id: str,
     host: str,
@@ -103,6 +107,7 @@ def plug(
     """Give a server its ports on a host.
 
     Args:
+        may: Whether policy lets the caller do something (``Call.may``).
         wishes: None plugs it into the one network that the project can use; none at all if it has
             none. An empty list plugs it into nothing.
         security_groups: Names or ids, for ports made here; None gives the default group.
@@ -110,7 +115,8 @@ def plug(
     Raises:
         NotFound: A network or port that the caller may not see.
         BadRequest: A security group that is unknown, an address outside, another project's port.
-        Forbidden: An external network, for others than operators.
+        Forbidden: An external network, for others than operators; an address of one's choice on a
+            network that another project shares.
         Conflict: Several networks to choose from, a port in use, an address taken, no address left.
         QuotaExceeded: No room for more ports.
     """
@@ -127,7 +133,7 @@ def plug(
         if wish.port_id is not None:
             _take(session, caller, wish, server_id, project_id, host, now)
         else:
-            _make(session, caller, wish, server_id, project_id, host, groups, now)
+            _make(session, caller, may, wish, server_id, project_id, host, groups, now)
     session.flush()
     return ports_of(session, [server_id]).get(server_id, [])
 
@@ -175,6 +181,7 @@ def _take(
 def _make(
     session: Session,
     caller: Caller,
+    may: May,
     wish: PortWish,
     server_id: str,
     project_id: str,
@@ -188,6 +195,9 @@ def _make(
             f"It is not allowed to create an interface on external network {network.id}",
             kind="ExternalNetworkAttachForbidden",
         )
+    owned = {"project_id": project_id, "network:project_id": network.project_id}
+    if wish.fixed_ip and not may(CHOOSE_ADDRESS, owned):
+        raise Forbidden(f"Policy doesn't allow {CHOOSE_ADDRESS} to be performed.")
     if not network.subnets:
         raise BadRequest(
             f"Network {network.id} requires a subnet in order to boot instances on.",

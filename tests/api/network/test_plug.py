@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from sqlalchemy import event
 
 from freehold.access import Caller
-from freehold.errors import BadRequest, Conflict, NotFound, QuotaExceeded
+from freehold.errors import BadRequest, Conflict, Forbidden, NotFound, QuotaExceeded
 from freehold.network import PortView, PortWish, plug, ports_bound, ports_of, unplug
 from freehold.store import new_id, utc_now
 from tests.api.network.machine import converge, told
@@ -31,6 +33,7 @@ def _plug(
         return plug(
             session,
             caller,
+            partial(service.app.state.access.allows, caller),
             server_id or new_id(),
             str(caller.project_id),
             "hv1",
@@ -61,6 +64,14 @@ def test_without_a_wish_the_only_network_is_taken(service: Service, mine: Neutro
     mine.network("10.0.1.0/24")
     with pytest.raises(Conflict, match="Multiple possible networks"):
         _plug(service, mine.caller, auto=True)
+
+
+def test_who_shares_a_network_chooses_the_addresses_on_it(service: Service, mine: Neutron) -> None:
+    network, _ = neutron(service, admin()).network(shared=True)
+    with pytest.raises(Forbidden, match="create_port:fixed_ips:ip_address"):
+        _plug(service, mine.caller, PortWish(network_id=network, fixed_ip="10.0.0.9"))
+    (view,) = _plug(service, mine.caller, PortWish(network_id=network))
+    assert view.network_id == network
 
 
 def test_a_brought_port_is_freed_and_a_made_one_goes(service: Service, mine: Neutron) -> None:
