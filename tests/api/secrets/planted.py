@@ -145,7 +145,7 @@ class Planter:
             assert shown.status_code == status
         stage.tokens["impostor"] = self._bad_token
         self.ask(401, "impostor", "GET", f"{COMPUTE}/servers")
-        self.ask(401, "anonymous", "POST", login, self._login("token", id=self._bad_token))
+        self.ask(404, "anonymous", "POST", login, self._login("token", id=self._bad_token))
         shape = json.dumps(self._login("token", id="@"))
         for flaw in FLAWS[:3]:
             body = json.loads(shape.replace('"@"', json.dumps(wrong(self._bad_token, flaw))))
