@@ -14,24 +14,25 @@ MARK = "/tmp/freehold-pwned"
 NAME = "{{ lookup('pipe', 'touch " + MARK + "') }}"
 TEXT = NAME + """ ]]></title><x a='b'>&evil;<!-- \\ ["uuid"],{} || && $set == "\nsecond line"""
 """Where a text may have more lines: XML, OVSDB and shell beside the template."""
+KEY = "plain"
 MACHINES = ("control", "hv1", "hv2")
 
 
 @pytest.fixture(scope="module")
 def hostile(cloud: Lab) -> Iterator[dict[str, str]]:
-    """A server, a network and a key named with the payload."""
+    """A server, a network and a subnet named with the payload; names of keys are plain words."""
     made = {"network": cloud.show("network", "create", TEXT)["id"]}
     cloud.openstack(
         "subnet", "create", NAME, "--network", made["network"], "--subnet-range", "10.30.0.0/24"
     )
-    cloud.openstack("keypair", "create", NAME, "--public-key", ".lab/demo_key.pub")
+    cloud.openstack("keypair", "create", KEY, "--public-key", ".lab/demo_key.pub")
     made["server"] = cloud.show(
-        *("server", "create", NAME, "--image", "tiny", "--flavor", "tiny", "--key-name", NAME),
+        *("server", "create", NAME, "--image", "tiny", "--flavor", "tiny", "--key-name", KEY),
         *("--network", made["network"], "--property", f"payload={TEXT}", "--wait"),
     )["id"]
     yield made
     cloud.openstack("server", "delete", "--wait", made["server"])
-    cloud.openstack("keypair", "delete", NAME)
+    cloud.openstack("keypair", "delete", KEY)
     cloud.openstack("network", "delete", made["network"])
 
 
@@ -55,7 +56,7 @@ def test_the_name_arrives_literally_in_libvirt_and_the_config_drive(
     told = json.loads(metadata)
     assert told["name"] == NAME
     assert told["meta"] == {"payload": TEXT}
-    assert list(told["public_keys"]) == [NAME]
+    assert list(told["public_keys"]) == [KEY]
 
 
 def test_the_name_arrives_literally_in_ovn(cloud: Lab, hostile: dict[str, str]) -> None:

@@ -103,7 +103,7 @@ def servers(
         rows.append((said, f"{memory_mib(lab):.0f} MiB"))
         maker.remove()
     middle = medians(parts)
-    inside = [(name, f"{took:.2f} s") for name, took in zip(PARTS, middle, strict=True)]
+    inside = [(name, f"{max(took, 0.0):.2f} s") for name, took in zip(PARTS, middle, strict=True)]
     before = f"{sum(middle[:BEFORE_MODULE]):.2f} s"
     return [*rows, ("accepted → module begun, p50", before)], inside
 
