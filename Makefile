@@ -10,7 +10,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cloud lab site demo cloud-down cloud-clean lab-shell test check lint types fast unit contract api postgresql \
+.PHONY: help setup cloud lab site demo cloud-down cloud-clean lab-shell test check lint types fast unit contract kills api postgresql \
   sanity molecule e2e deploy-test conformance fuzz migration bench bench-lab
 
 help:  ## These words
@@ -55,9 +55,9 @@ lab-shell:  ## A shell on a machine of the lab: make lab-shell HOST=hv1
 	  "{ansible_user}@{ansible_host}".format(**told))'); \
 	exec $$command
 
-test: check sanity molecule e2e  ## Everything: the fast checks, Ansible's, the roles, then the story on a cloud of this computer (as root)
+test: check kills postgresql sanity molecule e2e  ## Everything: the fast checks, Ansible's, the roles, then the story on a cloud of this computer (as root)
 
-check: lint types fast postgresql  ## The fast part: lint, types, unit, contract and API tests
+check: lint types fast  ## The fast part: lint, types, unit, contract and API tests
 
 lint: setup
 	$(BIN)/ruff format --check --quiet .
@@ -73,13 +73,18 @@ PYTEST := $(BIN)/pytest -q -n 2
 
 # The next three in one run: two processes begin once, not three times.
 fast: setup
-	$(PYTEST) tests/unit tests/contract tests/api
+	$(PYTEST) tests/unit tests/contract tests/api --ignore $(KILLS)
 
 unit: setup
 	$(PYTEST) tests/unit
 
 contract: setup
 	$(PYTEST) tests/contract
+
+KILLS := tests/contract/jobs
+
+kills: setup  ## Workers, playbooks and hosts that die or hang at every step
+	$(PYTEST) $(KILLS)
 
 api: setup  ## Raw HTTP and stock clients against the service: make api DATABASE=postgresql
 	$(PYTEST) $(if $(DATABASE),--database $(DATABASE)) tests/api

@@ -66,11 +66,12 @@ def test_without_a_wish_the_only_network_is_taken(service: Service, mine: Neutro
         _plug(service, mine.caller, auto=True)
 
 
-def test_who_shares_a_network_chooses_the_addresses_on_it(service: Service, mine: Neutron) -> None:
-    network, _ = neutron(service, admin()).network(shared=True)
+def test_who_shares_a_network_chooses_the_addresses_on_it(alone: Service) -> None:
+    network, _ = neutron(alone, admin()).network(shared=True)
+    caller = neutron(alone).caller
     with pytest.raises(Forbidden, match="create_port:fixed_ips:ip_address"):
-        _plug(service, mine.caller, PortWish(network_id=network, fixed_ip="10.0.0.9"))
-    (view,) = _plug(service, mine.caller, PortWish(network_id=network))
+        _plug(alone, caller, PortWish(network_id=network, fixed_ip="10.0.0.9"))
+    (view,) = _plug(alone, caller, PortWish(network_id=network))
     assert view.network_id == network
 
 
