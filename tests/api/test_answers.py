@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from httpx2 import Response
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
@@ -53,10 +54,18 @@ def names(client: TestClient, **headers: str) -> set[str]:
 def test_what_was_just_read_is_not_read_again(sqlite: Service) -> None:
     client = sqlite.client(admin())
     make_flavor(client, "small")
-    first = client.get(FLAVORS)
-    with statements(sqlite) as run:
-        second = client.get(FLAVORS)
-    assert run == []
+    pairs: list[tuple[Response, Response]] = []
+
+    def repeats() -> bool:
+        first = client.get(FLAVORS)
+        with statements(sqlite) as run:
+            second = client.get(FLAVORS)
+        pairs.append((first, second))
+        return not run
+
+    # An answer is good for a second, which a busy machine may let pass in between.
+    until("an answer is given again", repeats, 30)
+    first, second = pairs[-1]
     assert second.content == first.content
     assert second.headers["content-type"] == "application/json"
     assert second.headers["x-openstack-request-id"] != first.headers["x-openstack-request-id"]
@@ -121,11 +130,13 @@ def test_a_revoked_token_gets_nothing_again(service: Service) -> None:
 
 def test_a_token_gets_nothing_again_once_it_is_over(service: Service) -> None:
     now = utc_now()
-    ends = now + timedelta(seconds=0.5)
+    ends = now + timedelta(seconds=2)
     token, _ = service.app.state.access.tokens.issue(admin(), now, ends)
     client = TestClient(service.app, headers={"X-Auth-Token": token})
-    assert client.get(FLAVORS).status_code == 200
-    until("the token is over", lambda: utc_now() > ends, 5)
+    seen = set()
+    while utc_now() < ends:  # so that an answer is remembered when the token ends
+        seen.add(client.get(FLAVORS).status_code)
+    assert 200 in seen
     assert client.get(FLAVORS).status_code == 401
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from freehold.access import Rule
 from freehold.compute import instance_action
@@ -24,10 +27,15 @@ RULES = [
 
 def ask_host(call: Call, server: Server) -> None:
     """Ask the server's host for what the row now wants, within the time limit for it."""
-    server.updated_at = call.now
-    server.ask(call.now, call.config.build_time_limit_s)
+    ask_host_within(call.session, server, call.now, call.config.build_time_limit_s)
+
+
+def ask_host_within(session: Session, server: Server, now: datetime, limit_s: int) -> None:
+    """The same with a time limit of its own, also where no request is at hand."""
+    server.updated_at = now
+    server.ask(now, limit_s)
     if server.host is not None:
-        want(call.session, "host", server.host, call.now)
+        want(session, "host", server.host, now)
 
 
 def ask_host_quietly(call: Call, server: Server) -> None:

@@ -17,13 +17,12 @@ from sqlalchemy.orm import Session
 from freehold.access import Rule
 from freehold.compute import instance_action
 from freehold.compute.server import Server, find_server
-from freehold.compute.server_change import require_host
+from freehold.compute.server_change import ask_host_within, require_host
 from freehold.compute.server_locked import require_unlocked
 from freehold.compute.server_request import Body, Tag
 from freehold.compute.server_status import require, state
 from freehold.errors import BadRequest, Conflict, NotFound
 from freehold.http import Call, Routes
-from freehold.jobs import want
 from freehold.network import PortView, PortWish, plug, ports_of, tenant_networks, unplug
 
 POLICY = "os_compute_api:os-attach-interfaces"
@@ -193,10 +192,8 @@ def lose(session: Session, server_id: str, now: datetime) -> None:
 def _ask_host(session: Session, server: Server, now: datetime) -> None:
     """Let the host follow, in time for an interface; a boot under way keeps its longer time."""
     given = server.deadline
-    server.updated_at = now
-    server.ask(now, WITHIN_S)
+    ask_host_within(session, server, now, WITHIN_S)
     server.deadline = max(given or now, now + timedelta(seconds=WITHIN_S))
-    want(session, "host", str(server.host), now)
 
 
 def routes(table: Routes) -> None:
