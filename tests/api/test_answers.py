@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from httpx2 import Response
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
-from freehold.http.answers import MOST_BYTES, Answers
+from freehold.http.answers import MOST_BYTES, Answers, Question
 from freehold.http.call import Reply
 from freehold.store import utc_now
 from tests.support.lab import until
@@ -145,11 +146,26 @@ def test_an_answer_of_an_older_version_is_not_kept() -> None:
     old, new = (answers.question(request("/"), version) for version in (1, 2))
     assert old is not None
     assert new is not None
-    answers.keep(old, Reply(b"old"), 1)
+    answers.keep(old, Reply(b"old"))
     assert answers.find(old) is None
-    answers.keep(new, Reply(b"new"), 1)
+    answers.keep(new, Reply(b"new"))
     assert answers.find(new) == Reply(b"new")
     assert answers.find(old) is None
+
+
+def test_an_answer_ends_with_its_time_and_with_what_it_rests_on() -> None:
+    answers = Answers()
+    begun = utc_now()
+
+    def at(seconds: float) -> Question:
+        question = answers.question(request("/"), 1)
+        assert question is not None
+        return replace(question, asked=begun + timedelta(seconds=seconds))
+
+    answers.keep(at(0), Reply(b"long"))
+    assert [second for second in (-0.1, 0, 0.9, 1) if answers.find(at(second))] == [0, 0.9]
+    answers.keep(at(0), Reply(b"short"), begun + timedelta(seconds=0.5))
+    assert [second for second in (-0.1, 0, 0.4, 0.5) if answers.find(at(second))] == [0, 0.4]
 
 
 def test_what_is_remembered_is_bounded() -> None:
@@ -158,12 +174,12 @@ def test_what_is_remembered_is_bounded() -> None:
     asked = [answers.question(request(f"/{number}"), 1) for number in range(3)]
     for question in asked:
         assert question is not None
-        answers.keep(question, large, 1)
+        answers.keep(question, large)
     kept = [question for question in asked if question and answers.find(question)]
     assert kept == asked[2:]
     huge = answers.question(request("/huge"), 1)
     assert huge is not None
-    answers.keep(huge, Reply(b"x" * MOST_BYTES), 1)
+    answers.keep(huge, Reply(b"x" * MOST_BYTES))
     assert answers.find(huge) is None
 
 

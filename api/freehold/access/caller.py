@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -71,10 +70,6 @@ class Caller:
     def is_admin(self) -> bool:
         """Whether the token carries the admin role."""
         return "admin" in self.roles
-
-    def good_s(self, now: datetime) -> float:
-        """For how many seconds the caller's token is still good; an anonymous one always is."""
-        return math.inf if self.expires_at is None else (self.expires_at - now).total_seconds()
 
     def credentials(self) -> dict[str, Any]:
         """As oslo.policy wants it."""

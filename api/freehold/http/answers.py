@@ -8,17 +8,19 @@ nothing was committed. One that was committed is therefore always seen (decision
 
 from __future__ import annotations
 
-import time
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from starlette.types import Scope
 
+from freehold.store import utc_now
+
 if TYPE_CHECKING:
     from freehold.http.call import Reply
 
-GOOD_S = 1.0
+GOOD = timedelta(seconds=1)
 MOST_BYTES = 8 * 2**20
 
 
@@ -29,10 +31,12 @@ class Question:
     Attributes:
         version: The database's, read before anything else of it is.
         head: All of the request that an answer may depend on: its target and every header.
+        asked: When it came, by the clock that tokens end by.
     """
 
     version: Hashable
     head: tuple[bytes, bytes, tuple[tuple[bytes, bytes], ...]]
+    asked: datetime = field(default_factory=utc_now, compare=False)
 
     @property
     def size(self) -> int:
@@ -46,7 +50,7 @@ class Answers:
 
     def __init__(self) -> None:
         self._newest: Hashable = None
-        self._kept: dict[Question, tuple[Reply, float]] = {}
+        self._kept: dict[Question, tuple[Reply, datetime, datetime]] = {}
         self._bytes = 0
 
     def question(self, scope: Scope, version: Hashable) -> Question | None:
@@ -67,20 +71,25 @@ class Answers:
         return Question(version, (path, scope["query_string"], tuple(headers)))
 
     def find(self, question: Question) -> Reply | None:
-        """The answer, if there is one that is true now."""
-        reply, until = self._kept.get(question, (None, 0.0))
-        return reply if until > time.monotonic() else None
+        """The answer, if there is one that is true now; none is if the clock was put back."""
+        if (kept := self._kept.get(question)) is None:
+            return None
+        reply, since, until = kept
+        return reply if since <= question.asked < until else None
 
-    def keep(self, question: Question, reply: Reply, good_s: float) -> None:
+    def keep(self, question: Question, reply: Reply, ends: datetime | None = None) -> None:
         """Remember what was answered, its body as bytes.
 
         Args:
-            good_s: When it ends by itself (with the caller's token), in seconds from now.
+            ends: When the answer is over by itself (with the caller's token), if it is.
         """
         size = question.size + len(reply.body or b"")
         if question.version != self._newest or size > MOST_BYTES:
             return
         if self._bytes + size > MOST_BYTES:
             self._kept, self._bytes = {}, 0
-        self._kept[question] = reply, time.monotonic() + min(good_s, GOOD_S)
+        until = question.asked + GOOD
+        if ends is not None:
+            until = min(until, ends)
+        self._kept[question] = reply, question.asked, until
         self._bytes += size

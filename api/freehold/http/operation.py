@@ -107,7 +107,7 @@ class Operation:
             outcome = await self._outcome(call)
             if question is not None and isinstance(outcome, Reply):
                 outcome = replace(outcome, headers={**said, **outcome.headers})
-                answers.keep(question, outcome, call.caller.good_s(call.now))
+                answers.keep(question, outcome, call.caller.expires_at)
         await _response(outcome, self.status, said)(scope, receive, send)
 
     async def _outcome(self, call: Call) -> Response | Reply:
