@@ -25,6 +25,7 @@ from freehold.access import Tokens, read_secret
 from freehold.config import Config, load, settings_file
 from freehold.errors import FreeholdError, NotFound, Unavailable
 from freehold.hosts import HostWish, register
+from freehold.http.application import KEEP_ALIVE_S
 from freehold.identity import bootstrap
 from freehold.jobs import Target, want
 from freehold.jobs.job import RUNNING, Job, JobEvent, Seal, events_after
@@ -117,7 +118,7 @@ def _serve(_options: argparse.Namespace, config: Config, store: Store) -> int:
         log_level="info",
         access_log=False,
         ws="none",
-        timeout_keep_alive=75,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=10,
     )
     return 0

@@ -17,6 +17,7 @@ from freehold.access import Tokens, read_secret
 from freehold.app import create_app, target_kinds
 from freehold.config import Config
 from freehold.hosts import HostWish, register
+from freehold.http.application import KEEP_ALIVE_S
 from freehold.identity import bootstrap
 from freehold.jobs.job import Seal
 from freehold.jobs.worker import Worker
@@ -95,7 +96,9 @@ def main() -> None:
     file.chmod(0o600)
     print(f"{config.public_url}  {file}", flush=True)
     app = create_app(config, store, worker=worker)
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
+    uvicorn.run(
+        app, host="127.0.0.1", port=port, log_level="warning", timeout_keep_alive=KEEP_ALIVE_S
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ so that a second run makes nothing. Tempest makes its own projects and users (dy
 from __future__ import annotations
 
 import configparser
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,7 @@ def write(
         image: A bootable image; None takes a blank one, on which no guest answers.
         guests: Whether Tempest may log in to guests over floating IPs.
     """
+    external = _external(cloud, guests)
     ids = _images(cloud, image)
     flavors = [_flavor(cloud, name) for name in FLAVORS]
     sections: dict[str, dict[str, Any]] = {
@@ -103,7 +105,7 @@ def write(
         # Some tests upload random bytes in the formats named here: a raw disk may well be that.
         "image": {"disk_formats": "raw", "container_formats": "bare"},
         "image-feature-enabled": {"image_format_enforcement": False},
-        "network": {"public_network_id": _external(cloud), "floating_network_name": "external"},
+        "network": {"public_network_id": external.id, "floating_network_name": external.name},
         "network-feature-enabled": {
             **NETWORK_FEATURES,
             "api_extensions": ",".join(sorted(e.alias for e in cloud.network.extensions())),
@@ -183,9 +185,14 @@ def _images(cloud: openstack.connection.Connection, image: Path | None) -> list[
     ]
 
 
-def _external(cloud: openstack.connection.Connection) -> str:
-    """The network with a way out; a cloud without one gets one that nothing is behind."""
+def _external(cloud: openstack.connection.Connection, guests: bool) -> Any:
+    """The network with a way out; where no guest needs one, one that nothing is behind will do."""
     found = next(iter(cloud.network.networks(is_router_external=True)), None)
+    if found is None and guests:
+        sys.exit(
+            "The cloud has no external network, over which Tempest would log in to guests: make it"
+            " first (`make cloud` does, with playbooks/demo.yml), or run with --no-guests."
+        )
     if found is None:
         found = cloud.network.create_network(
             name="external",
@@ -200,4 +207,4 @@ def _external(cloud: openstack.connection.Connection) -> str:
             cidr="192.0.2.0/24",
             is_dhcp_enabled=False,
         )
-    return str(found.id)
+    return found

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from freehold.access import Caller, Scope
 from freehold.app import create_app
 from freehold.config import Config
-from freehold.http.application import Application
+from freehold.http.application import KEEP_ALIVE_S, Application
 from freehold.identity.domain import Domain
 from freehold.identity.project import Project
 from freehold.store import Store, new_hex_id, utc_now
@@ -104,7 +104,14 @@ def free_port() -> int:
 def serve(service: Service, port: int) -> Iterator[str]:
     """Listen on loopback for real clients; gives the base URL. Set ``public_url`` to match."""
     server = uvicorn.Server(
-        uvicorn.Config(service.app, "127.0.0.1", port, log_level="warning", lifespan="on")
+        uvicorn.Config(
+            service.app,
+            "127.0.0.1",
+            port,
+            log_level="warning",
+            lifespan="on",
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

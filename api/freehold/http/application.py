@@ -26,6 +26,10 @@ from freehold.trace import trace
 
 log = logging.getLogger(__name__)
 STREAMED = ("/image/v2/images/", "/v1/images/")
+KEEP_ALIVE_S = 75
+"""For how long a connection waits for its next request. Longer than clients pause between looks
+(``openstack … --wait`` takes 5 s): one that is closed in that moment is an error to most of them.
+"""
 
 
 class Lifespan(Protocol):
