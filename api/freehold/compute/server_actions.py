@@ -11,6 +11,7 @@ from freehold.compute import (
     console,
     instance_action,
     server_fixed_ip,
+    server_floating_ip,
     server_locked,
     server_pause,
     server_rebuild,
@@ -139,10 +140,15 @@ ACTIONS = {
     ),
     "addFixedIp": Action(f"{server_fixed_ip.POLICY}:add", server_fixed_ip.add),
     "removeFixedIp": Action(f"{server_fixed_ip.POLICY}:remove", server_fixed_ip.remove),
+    "addFloatingIp": Action(
+        f"{server_floating_ip.POLICY}:add", server_floating_ip.add, heeds_lock=False
+    ),
+    "removeFloatingIp": Action(
+        f"{server_floating_ip.POLICY}:remove", server_floating_ip.remove, heeds_lock=False
+    ),
 }
 NOT_YET = frozenset(
     [
-        "addFloatingIp",
         "changePassword",
         "confirmResize",
         "createBackup",
@@ -154,7 +160,6 @@ NOT_YET = frozenset(
         "os-getSPICEConsole",
         "os-getVNCConsole",
         "os-migrateLive",
-        "removeFloatingIp",
         "rescue",
         "resetNetwork",
         "resize",

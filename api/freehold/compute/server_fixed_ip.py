@@ -25,6 +25,7 @@ RULES = [
     Rule(f"{POLICY}:add", "rule:admin_or_member", "Give a server an address more"),
     Rule(f"{POLICY}:remove", "rule:admin_or_member", "Take an address from a server"),
 ]
+INSTEAD = "change the port's fixed_ips with the Networking API."
 
 
 class NetworkName(BaseModel):
@@ -36,7 +37,7 @@ class NetworkName(BaseModel):
 
 
 class AddressName(BaseModel):
-    """``{"removeFixedIp": {"address": …}}``."""
+    """``{"removeFixedIp": {"address": …}}``, and other actions that name one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,7 +49,7 @@ _NETWORK, _ADDRESS = TypeAdapter(NetworkName), TypeAdapter(AddressName)
 
 def add(call: Call, server: Server, argument: Any) -> None:
     """Give its first port on a network one address more."""
-    _require_known(call)
+    require_known(call, INSTEAD)
     network_id = fitting(_NETWORK, argument).networkId
     require(server, "add_fixed_ip", STATES)
     require_host(server)
@@ -62,7 +63,7 @@ def add(call: Call, server: Server, argument: Any) -> None:
 
 def remove(call: Call, server: Server, argument: Any) -> None:
     """Take one address from it."""
-    _require_known(call)
+    require_known(call, INSTEAD)
     address = str(fitting(_ADDRESS, argument).address)
     require(server, "remove_fixed_ip", STATES)
     require_host(server)
@@ -75,9 +76,9 @@ def remove(call: Call, server: Server, argument: Any) -> None:
     call.audit("remove_fixed_ip", "server", server.id, address=address)
 
 
-def _require_known(call: Call) -> None:
+def require_known(call: Call, instead: str) -> None:
+    """Refuse what microversion 2.44 took away; ``instead`` tells what to do."""
     if call.at_least("2.44"):
         raise NotFound(
-            f"API version {call.microversion} is not supported on this method: change the port's "
-            "fixed_ips with the Networking API."
+            f"API version {call.microversion} is not supported on this method: {instead}"
         )

@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import lazyload
 
-from freehold.access import Rule
+from freehold.access import Caller, Rule
 from freehold.errors import BadRequest
-from freehold.http import Call, Listing, Routes, SortKey
+from freehold.http import Call, Listing, Page, Routes, SortKey
 from freehold.image.image import (
     ACCEPTED,
     COMMUNITY,
@@ -92,21 +92,33 @@ def list_images(call: Call) -> dict[str, Any]:
     """The caller's images and the ones they were given, newest first."""
     limit = LISTING.limit(call.params.get("limit"))
     sort = _sort_keys(call)
-    statement = (
-        select(Image)
-        .where(_listed(call), *_filters(call))
-        .options(lazyload(Image.tag_rows), lazyload(Image.property_rows))
-    )
+    conditions = _conditions(call, call.params, call.many("tag"))
     if limit == 0:
         return _collection(call, [], None)
     page = LISTING.page(
         call.session,
-        statement,
+        select(Image)
+        .where(*conditions)
+        .options(lazyload(Image.tag_rows), lazyload(Image.property_rows)),
         sort=sort,
         limit=limit or DEFAULT_LIMIT,
         marker=call.params.get("marker"),
     )
     return _collection(call, page.rows, page.rows[-1].id if page.more else None)
+
+
+def find_images(
+    call: Call, asked: Mapping[str, str], *, limit: str | None, marker: str | None
+) -> Page[Image]:
+    """One page of the caller's list, newest first, for another API's form of it.
+
+    Args:
+        asked: Filters, as this API's query parameters name them.
+        limit, marker: As the request has them.
+    """
+    call.enforce("get_images")
+    statement = select(Image).where(*_conditions(call, asked))
+    return LISTING.page(call.session, statement, limit=LISTING.limit(limit), marker=marker)
 
 
 def _collection(call: Call, images: Sequence[Image], next_marker: str | None) -> dict[str, Any]:
@@ -127,10 +139,9 @@ def _link(query: Sequence[tuple[str, str]]) -> str:
     return f"/v2/images?{urlencode(query)}" if query else "/v2/images"
 
 
-def _listed(call: Call) -> ColumnElement[bool]:
+def _listed(caller: Caller, asked: Mapping[str, str]) -> ColumnElement[bool]:
     """SQL condition: what belongs into this caller's list with this ``visibility``."""
-    caller, visibility = call.caller, call.params.get("visibility")
-    member_status = call.params.get("member_status", ACCEPTED)
+    visibility, member_status = asked.get("visibility"), asked.get("member_status", ACCEPTED)
     if member_status not in (PENDING, ACCEPTED, REJECTED, ALL):
         raise BadRequest(f"Invalid status: {member_status}")
     shared = shared_with(caller, None if member_status == ALL else member_status)
@@ -151,13 +162,12 @@ def _listed(call: Call) -> ColumnElement[bool]:
     return and_(Image.visibility == visibility, or_(own, shared))
 
 
-def _filters(call: Call) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [
-        Image.tag_rows.any(tag=tag.strip()) for tag in call.many("tag")
-    ]
-    asked = dict(call.params.items())
-    asked.setdefault("os_hidden", "false")
-    for name, text in asked.items():
+def _conditions(
+    call: Call, asked: Mapping[str, str], tags: Sequence[str] = ()
+) -> list[ColumnElement[bool]]:
+    conditions = [_listed(call.caller, asked)]
+    conditions += [Image.tag_rows.any(tag=tag.strip()) for tag in tags]
+    for name, text in {"os_hidden": "false", **asked}.items():
         if name not in STEERING:
             conditions.append(_filter(name, text, call.now))
     return conditions

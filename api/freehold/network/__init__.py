@@ -52,6 +52,7 @@ from freehold.network.security_group import (
 from freehold.network.security_group_rule import NewRules, RuleWish
 from freehold.network.security_group_rule_operations import create_rules, delete_rule
 from freehold.network.server_fixed_ip import add_fixed_ip, remove_fixed_ip
+from freehold.network.server_floating_ip import join_floating_ip, leave_floating_ip
 from freehold.network.server_group import groups_of_server, join_group, leave_group
 from freehold.network.tag import tag_routes
 from freehold.network.tagged import TAGGED
@@ -113,7 +114,9 @@ __all__ = [
     "groups_of_server",
     "hear_of_lost_ports",
     "hosts_changed",
+    "join_floating_ip",
     "join_group",
+    "leave_floating_ip",
     "leave_group",
     "plug",
     "ports_bound",

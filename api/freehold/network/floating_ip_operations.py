@@ -279,22 +279,29 @@ def update_floating_ip(call: Call, floating_ip_id: str, body: _Change) -> dict[s
     row = _mine(call, floating_ip_id)
     call.enforce("update_floatingip", {"project_id": row.project_id})
     wish, said = body.floatingip, body.floatingip.model_fields_set
-    before = (row.port_id, row.fixed_ip_address, row.router_id)
     changed = row.apply(wish.said("description"))
     if "port_id" in said or "fixed_ip_address" in said:
         port_id = wish.port_id if "port_id" in said else row.port_id
-        row.port_id = row.fixed_ip_address = row.router_id = None
-        if port_id is not None:
-            associate(call, row, port_id, wish.fixed_ip_address)
-        elif wish.fixed_ip_address is not None:
+        if port_id is None and wish.fixed_ip_address is not None:
             raise BadRequest(_NO_PORT)
-    if before != (row.port_id, row.fixed_ip_address, row.router_id):
-        changed.add("port_id")
-        converge(call.session, row, call.now)
+        if lead(call, row, port_id, wish.fixed_ip_address):
+            changed.add("port_id")
     if changed:
         row.touch(call.now)
     call.audit("update", "floatingip", row.id)
     return {"floatingip": views(call, [row])[0]}
+
+
+def lead(call: Call, row: FloatingIp, port_id: str | None, fixed_ip: str | None) -> bool:
+    """Let it lead to this port from now on, or nowhere; tells whether that is new."""
+    before = (row.port_id, row.fixed_ip_address, row.router_id)
+    row.port_id = row.fixed_ip_address = row.router_id = None
+    if port_id is not None:
+        associate(call, row, port_id, fixed_ip)
+    if before == (row.port_id, row.fixed_ip_address, row.router_id):
+        return False
+    converge(call.session, row, call.now)
+    return True
 
 
 def delete_floating_ip(call: Call, floating_ip_id: str) -> None:

@@ -337,6 +337,9 @@ def _network(stage: Stage) -> None:
     things["floatingips"] = make(
         "floatingip", floating_network_id=things["outside"], port_id=things["ports"]
     )
+    path = f"/network/v2.0/floatingips/{things['floatingips']}"
+    leads = stage.ask("member", "GET", path).json()["floatingip"]
+    things["floating_address"] = leads["floating_ip_address"]
     things["spare_network"] = make("network")
     spare = {"cidr": "10.9.0.0/24", "ip_version": 4}
     things["spare_subnet"] = make("subnet", network_id=things["spare_network"], **spare)
