@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup cloud lab site demo cloud-down cloud-clean lab-shell test check lint types fast unit contract kills api postgresql \
-  sanity molecule e2e deploy-test conformance fuzz migration bench bench-lab
+  sanity molecule e2e deploy-test conformance fuzz migration bench bench-lab clients
 
 help:  ## These words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -112,6 +112,18 @@ e2e: setup  ## The whole story on a cloud of this computer
 
 conformance: setup .lab/tempest-venv/.ready  ## Tempest against the cloud of clouds.yaml: make conformance ARGS="--list fast"
 	$(BIN)/python -m tests.conformance.run $(ARGS)
+
+.lab/clients-venv/.ready: tests/clients/requirements.txt
+	@echo "Installing openstack.cloud"
+	@[ -x $(@D)/bin/python ] || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --quiet --no-compile --requirement $<
+	@touch $@
+
+clients: setup .lab/clients-venv/.ready  ## openstack.cloud's modules against the cloud of clouds.yaml: make clients ARGS="-e state=absent"
+	cd tests/clients && env -u ANSIBLE_CONFIG OS_CLIENT_CONFIG_FILE=$(CURDIR)/clouds.yaml \
+	  $(CURDIR)/.lab/clients-venv/bin/ansible-playbook -i localhost, -c local -e ansible_python_interpreter=$(CURDIR)/.lab/clients-venv/bin/python \
+	  -e key_file=$(CURDIR)/.lab/demo_key.pub -e image_file=$(CURDIR)/.lab/images/tiny.qcow2 \
+	  $(ARGS) operator.yml tenant.yml
 
 deploy-test: setup  ## docs/how-to/deploy.md on three plain Debian machines of this computer (slow, as root)
 	$(BIN)/pytest -v -p no:randomly tests/deploy/test_plain_machines.py tests/deploy/test_debian_image.py

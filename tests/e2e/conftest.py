@@ -23,6 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "test_hostile_disk",
         "test_operator",
         "test_conformance",
+        "test_clients",
         "test_host_reboot",
         "test_host_document",
         "test_lab_machines",

@@ -35,7 +35,7 @@ COUNT_ROWS = """
 import json, sqlite3
 database = sqlite3.connect("file:/var/lib/freehold/freehold.sqlite?mode=ro", uri=True)
 grows = {"audit_records", "jobs", "job_events", "revocations", "targets", "alembic_version"}
-grows |= {"instance_actions", "instance_action_events", "sqlite_sequence"}
+grows |= {"instance_actions", "instance_action_events", "sqlite_sequence", "deleted_images"}
 tables = [row[0] for row in database.execute("select name from sqlite_master where type='table'")]
 count = lambda name: database.execute(f"select count(*) from {name}").fetchone()[0]
 print(json.dumps({name: count(name) for name in tables if name not in grows}))

@@ -63,11 +63,12 @@ def set_limits(session: Session, project_id: str, service: str, wished: Mapping[
     session.flush()
 
 
-def forget_limits(session: Session, project_id: str, service: str) -> bool:
-    """Go back to the defaults; returns whether any limit had been set."""
-    gone = session.execute(
-        delete(QuotaLimit).where(QuotaLimit.project_id == project_id, QuotaLimit.service == service)
-    )
+def forget_limits(session: Session, project_id: str, service: str | None = None) -> bool:
+    """Go back to the defaults, of one service or of all; returns whether any limit had been set."""
+    statement = delete(QuotaLimit).where(QuotaLimit.project_id == project_id)
+    if service is not None:
+        statement = statement.where(QuotaLimit.service == service)
+    gone = session.execute(statement)
     assert isinstance(gone, CursorResult)
     return gone.rowcount > 0
 

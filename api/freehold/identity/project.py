@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ForeignKey, UniqueConstraint, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from freehold.access import Rule
+from freehold.access import Rule, forget_limits
 from freehold.access.tokens import revoke
 from freehold.errors import BadRequest, Conflict, Forbidden
 from freehold.http import Call, Listing, Reply, Routes, SortKey
@@ -223,7 +223,7 @@ def update_project(call: Call, project_id: str, body: ChangedProject) -> dict[st
 
 
 def delete_project(call: Call, project_id: str) -> Reply:
-    """Remove a project without children; void the tokens scoped to it."""
+    """Remove a project without children and its quotas; void the tokens scoped to it."""
     project = load_alone(call.session, Project, "project", project_id)
     require_mutable("project", project_id, project.options)
     child = call.session.scalar(select(Project.id).where(Project.parent_id == project.id).limit(1))
@@ -236,6 +236,7 @@ def delete_project(call: Call, project_id: str) -> Reply:
     call.session.execute(
         update(User).where(User.default_project_id == project.id).values(default_project_id=None)
     )
+    forget_limits(call.session, project.id)
     call.session.delete(project)
     call.audit("delete", "project", project_id)
     return Reply(status=204)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from freehold.access import QuotaLimit
 from tests.api.identity.conftest import Cloud
 
 V3 = "/identity/v3"
@@ -189,6 +191,19 @@ def test_projects_stand_below_projects(cloud: Cloud) -> None:
     assert cloud.admin.delete(f"{V3}/projects/{top['id']}").status_code == 403
     off = {"project": {"enabled": False}}
     assert cloud.admin.patch(f"{V3}/projects/{top['id']}", json=off).status_code == 403
+
+
+def test_the_quotas_of_a_project_go_with_it(cloud: Cloud) -> None:
+    gone, stays = cloud.make("project", name="gone"), cloud.make("project", name="stays")
+    for project in (gone, stays):
+        path = f"/compute/v2.1/os-quota-sets/{project['id']}"
+        assert cloud.admin.put(path, json={"quota_set": {"cores": 1}}).status_code == 200
+        path = f"/network/v2.0/quotas/{project['id']}"
+        assert cloud.admin.put(path, json={"quota": {"port": 1}}).status_code == 200
+    assert cloud.admin.delete(f"{V3}/projects/{gone['id']}").status_code == 204
+    with cloud.service.store.read() as session:
+        left = session.scalars(select(QuotaLimit.project_id)).all()
+    assert set(left) == {stays["id"]}
 
 
 def test_projects_are_found_by_tags(cloud: Cloud) -> None:
