@@ -17,7 +17,7 @@ from freehold.image.image_list import RULES as LIST_RULES
 from freehold.image.image_list import find_images
 from freehold.image.image_list import routes as list_routes
 from freehold.image.image_operations import RULES as IMAGE_RULES
-from freehold.image.image_operations import abandon_image, create_image, delete_image, show_image
+from freehold.image.image_operations import abandon_image, create_image, delete_image
 from freehold.image.image_operations import routes as image_routes
 from freehold.image.member import RULES as MEMBER_RULES
 from freehold.image.member import routes as member_routes
@@ -50,6 +50,5 @@ __all__ = [
     "find_image",
     "find_images",
     "permitted_image",
-    "show_image",
     "upload_link",
 ]
