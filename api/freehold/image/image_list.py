@@ -110,15 +110,15 @@ def list_images(call: Call) -> dict[str, Any]:
 def find_images(
     call: Call, asked: Mapping[str, str], *, limit: str | None, marker: str | None
 ) -> Page[Image]:
-    """One page of the caller's list, newest first, for another API's form of it.
+    """One page of the caller's list, newest first, for another API's form of it, without tags.
 
     Args:
         asked: Filters, as this API's query parameters name them.
         limit, marker: As the request has them.
     """
     call.enforce("get_images")
-    statement = select(Image).where(*_conditions(call, asked))
-    return LISTING.page(call.session, statement, limit=LISTING.limit(limit), marker=marker)
+    shown = select(Image).where(*_conditions(call, asked)).options(lazyload(Image.tag_rows))
+    return LISTING.page(call.session, shown, limit=LISTING.limit(limit), marker=marker)
 
 
 def _collection(call: Call, images: Sequence[Image], next_marker: str | None) -> dict[str, Any]:
